@@ -1,0 +1,1 @@
+export { ResumeError } from "./errors.js";

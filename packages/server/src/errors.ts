@@ -1,0 +1,45 @@
+/**
+ * What went wrong in an event log or event store. Match on the code, never on the message.
+ *
+ * - `invalid-option`: an option is out of range; thrown at construction.
+ * - `invalid-stream`: a stream or session id is too long or not a string.
+ * - `payload-too-large`: the event exceeds the log's limit; nothing was stored.
+ * - `ended`: an append to a stream that has ended.
+ * - `closed`: the log or store was closed.
+ * - `backend`: the storage behind the log failed; see `cause` and `mayHaveHappened`.
+ * - `timeout`: the storage did not answer within the limit; see `mayHaveHappened`.
+ * - `unscoped`: an unscoped {@link EventStore} was handed to a transport; use `forSession(id)`.
+ * - `unknown-event`: a replay was asked for an id that cannot be resumed.
+ * - `finished`: a replay was asked at or after the final response of a stream.
+ */
+export type EventStoreErrorCode =
+  | "invalid-option"
+  | "invalid-stream"
+  | "payload-too-large"
+  | "ended"
+  | "closed"
+  | "backend"
+  | "timeout"
+  | "unscoped"
+  | "unknown-event"
+  | "finished";
+
+export interface EventStoreErrorOptions {
+  readonly cause?: unknown;
+  /** Whether a write may have taken effect although it failed. @defaultValue false */
+  readonly mayHaveHappened?: boolean;
+}
+
+/** The one error class of `@resumable-mcp/server`. */
+export class EventStoreError extends Error {
+  override readonly name = "EventStoreError";
+  readonly code: EventStoreErrorCode;
+  /** Whether the failed write may have taken effect all the same. */
+  readonly mayHaveHappened: boolean;
+
+  constructor(code: EventStoreErrorCode, message: string, options: EventStoreErrorOptions = {}) {
+    super(message, "cause" in options ? { cause: options.cause } : undefined);
+    this.code = code;
+    this.mayHaveHappened = options.mayHaveHappened ?? false;
+  }
+}

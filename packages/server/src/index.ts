@@ -1,0 +1,1 @@
+export { EventStoreError } from "./errors.js";
