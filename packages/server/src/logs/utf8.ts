@@ -1,0 +1,22 @@
+/**
+ * The length of a string in bytes of UTF-8, without encoding it: it is asked on every append. A lone surrogate counts
+ * three, as the U+FFFD that encoders write for it.
+ */
+export function utf8Length(text: string): number {
+  const length = text.length;
+  let bytes = length;
+  for (let index = 0; index < length; index += 1) {
+    const unit = text.charCodeAt(index);
+    if (unit < 0x80) continue;
+    if (unit < 0x800) {
+      bytes += 1;
+      continue;
+    }
+    bytes += 2;
+    if (unit >= 0xd800 && unit <= 0xdbff && index + 1 < length) {
+      const next = text.charCodeAt(index + 1);
+      if (next >= 0xdc00 && next <= 0xdfff) index += 1;
+    }
+  }
+  return bytes;
+}
