@@ -85,16 +85,12 @@ class MemoryLog implements EventLog {
     const bytes = checkPayload(payload, this.#maxPayloadBytes);
     const now = this.#now();
     const stream = this.#find(name, now) ?? this.#create(name, retention, now);
-    if (stream.isEnded) throw endedError(name);
-    this.#change(stream, () => {
-      stream.retention = retention;
-      stream.push(payload, bytes, now);
-      stream.trim();
-    });
+    if (stream.window.isEnded) throw endedError(name);
+    this.#change(stream, () => stream.append(payload, bytes, retention, now));
     this.#sweepSome(now);
     this.#keepWithinBudget(stream);
     this.#wakeUps.wake(name);
-    return { epoch: stream.epoch, seq: stream.head };
+    return { epoch: stream.epoch, seq: stream.window.head };
   }
 
   // eslint-disable-next-line @typescript-eslint/require-await
@@ -103,7 +99,7 @@ class MemoryLog implements EventLog {
     checkStream(name);
     checkRange(after, limit);
     const stream = this.#find(name, this.#now());
-    if (stream !== undefined && stream.count > 0) this.#full.use(stream.place);
+    if (stream !== undefined && stream.window.count > 0) this.#full.use(stream.place);
     return stream?.page(after, limit);
   }
 
@@ -119,7 +115,7 @@ class MemoryLog implements EventLog {
     checkStream(name);
     const stream = this.#find(name, this.#now());
     if (stream === undefined) return;
-    stream.isEnded = true;
+    stream.window.isEnded = true;
     this.#wakeUps.wake(name);
   }
 
@@ -150,11 +146,11 @@ class MemoryLog implements EventLog {
   #find(name: string, now: number): MemoryStream | undefined {
     const stream = this.#streams.get(name);
     if (stream === undefined) return undefined;
-    if (stream.isForgotten(now)) {
+    if (stream.window.isForgotten(now)) {
       this.#forget(stream);
       return undefined;
     }
-    this.#change(stream, () => stream.expire(now, Infinity));
+    this.#change(stream, () => stream.window.expire(now));
     return stream;
   }
 
@@ -174,11 +170,13 @@ class MemoryLog implements EventLog {
 
   /** Runs a change of a stream's events, and keeps the sum and the two lists true. */
   #change(stream: MemoryStream, change: () => void): void {
-    const { cost, count, head } = stream;
+    const { cost, window } = stream;
+    const { count, head } = window;
     change();
     this.#totalBytes += stream.cost - cost;
-    if (stream.head !== head && stream.count > 0) this.#full.use(stream.place);
-    else if (stream.count === 0 && (count > 0 || stream.head !== head)) this.#silent.use(stream.place);
+    const wasAppendedTo = window.head !== head;
+    if (window.count > 0 && wasAppendedTo) this.#full.use(stream.place);
+    else if (window.count === 0 && (count > 0 || wasAppendedTo)) this.#silent.use(stream.place);
   }
 
   #sweepSome(now: number): void {
@@ -190,8 +188,8 @@ class MemoryLog implements EventLog {
         return;
       }
       const stream = next.value;
-      if (stream.isForgotten(now)) this.#forget(stream);
-      else this.#change(stream, () => stream.expire(now, EVENTS_SWEPT_PER_STREAM));
+      if (stream.window.isForgotten(now)) this.#forget(stream);
+      else this.#change(stream, () => stream.window.expire(now, EVENTS_SWEPT_PER_STREAM));
     }
   }
 
@@ -199,9 +197,9 @@ class MemoryLog implements EventLog {
     while (this.#totalBytes > this.#maxTotalBytes) {
       const full = this.#full.oldest;
       const silent = this.#silent.oldest;
-      if (full !== undefined && full !== current) this.#change(full, () => full.dropOldest());
+      if (full !== undefined && full !== current) this.#change(full, () => full.window.dropOldest());
       else if (silent !== undefined && silent !== current) this.#forget(silent);
-      else if (current.count > 0) this.#change(current, () => current.dropOldest());
+      else if (current.window.count > 0) this.#change(current, () => current.window.dropOldest());
       else return;
     }
   }
