@@ -9,6 +9,9 @@ export interface StateScope {
 /**
  * One client's saved state. A slot belongs to one live client at a time, from `acquire` to `release`.
  * The record is plain JSON data; what it means is the transport's business.
+ *
+ * Calls take effect in the order in which they were made, awaited or not. After `release` all others reject with
+ * `closed`, since the slot may be another client's by then.
  */
 export interface Slot {
   /**
@@ -17,7 +20,10 @@ export interface Slot {
    * `state-unavailable` when the storage fails.
    */
   load(): Promise<unknown>;
-  /** Replaces the record. @throws {ResumeError} `state-unavailable` when the storage fails (quota, permission). */
+  /**
+   * Replaces the record by this one as it is now.
+   * @throws {ResumeError} `state-unavailable` when the storage fails (quota, permission).
+   */
   save(record: unknown): Promise<void>;
   /** Removes the record. The slot stays acquired. */
   clear(): Promise<void>;

@@ -1,0 +1,127 @@
+/// <reference types="node" />
+import { randomBytes } from "node:crypto";
+import { readFile, rm, utimes, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { clearInterval, setInterval } from "node:timers";
+import { currentProcess, isAlive, type ProcessIdentity } from "./process-identity.js";
+import { listSlots, writtenAt } from "./slot-files.js";
+
+/** A holder says so this often, by touching its claim. */
+const HEARTBEAT_MS = 1000;
+/** A claim whose process cannot be looked up counts as dead when it was seen untouched for this long… */
+export const SILENCE_MS = 5000;
+/** …or is older than this by the clock, which leaves room for clocks that differ between machines. */
+const OLD_MS = 60_000;
+
+/** A slot that is this process's until `release`. */
+export interface Claim {
+  /** A part for names of files that no other process uses. */
+  readonly unique: string;
+  /** @throws when the claim is gone: the folder was deleted, or somebody took this process for dead */
+  renew(): Promise<void>;
+  release(): Promise<void>;
+}
+
+export type Verdict = "alive" | "dead" | "unknown";
+
+function parseIdentity(text: string): ProcessIdentity | undefined {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+  if (typeof value !== "object" || value === null) return undefined;
+  const { machine, pid, started } = value as Partial<Record<keyof ProcessIdentity, unknown>>;
+  if (typeof machine !== "string" || !Number.isInteger(pid) || typeof pid !== "number" || pid <= 0)
+    return undefined;
+  return { machine, pid, started: typeof started === "string" ? started : null };
+}
+
+/** Judges claims, and remembers between two looks at one whether it was touched. */
+export function claimJudge(directory: string): (name: string) => Promise<Verdict> {
+  const firstLooks = new Map<string, { readonly touchedAt: number; readonly at: number }>();
+
+  return async (name) => {
+    const path = join(directory, name);
+    const touchedAt = await writtenAt(path);
+    if (touchedAt === undefined) return "dead";
+    // A claim that is half written, or another user's, says nothing: then its heartbeat must.
+    const identity = parseIdentity(await readFile(path, "utf8").catch(() => ""));
+    const alive = identity && (await isAlive(identity));
+    if (alive !== undefined) return alive ? "alive" : "dead";
+
+    if (Date.now() - touchedAt > OLD_MS) return "dead";
+    const first = firstLooks.get(name);
+    if (first === undefined) firstLooks.set(name, { touchedAt, at: performance.now() });
+    else if (first.touchedAt !== touchedAt) return "alive";
+    else if (performance.now() - first.at > SILENCE_MS) return "dead";
+    return "unknown";
+  };
+}
+
+/** @returns "dead" when nobody holds the slot */
+export async function judgeAll(
+  names: readonly string[],
+  judge: (name: string) => Promise<Verdict>,
+): Promise<Verdict> {
+  const verdicts = await Promise.all(names.map(judge));
+  return verdicts.includes("alive") ? "alive" : verdicts.includes("unknown") ? "unknown" : "dead";
+}
+
+function hold(path: string, unique: string): Claim {
+  const touch = async (): Promise<void> => {
+    const now = new Date();
+    try {
+      await utimes(path, now, now);
+    } catch (cause) {
+      throw new Error("the slot is no longer ours: its lock file is gone", { cause });
+    }
+  };
+  let beat: Promise<void> = Promise.resolve();
+  const timer = setInterval(() => {
+    // A claim that is gone shows at the next write, where there is somebody to tell.
+    beat = touch().catch(() => undefined);
+  }, HEARTBEAT_MS);
+  timer.unref();
+  return {
+    unique,
+    renew: touch,
+    async release() {
+      clearInterval(timer);
+      await beat;
+      await rm(path, { force: true, maxRetries: 3 });
+    },
+  };
+}
+
+/**
+ * Takes a slot by putting a claim of one's own beside it and then looking who else has one. Of two processes that do
+ * so at once, at least the later one sees the other's claim, and whoever sees a claim that is not dead withdraws: so
+ * never both hold the slot, also when both found the same dead claim. Claims have names that are used once, so a dead
+ * one can be removed at any time without hitting another; no lock is ever broken, and none can be left behind.
+ *
+ * @returns `undefined` when another process has the slot, or wanted it in the same moment
+ */
+export async function tryClaim(
+  directory: string,
+  base: string,
+  judge: (name: string) => Promise<Verdict>,
+): Promise<Claim | undefined> {
+  const unique = randomBytes(8).toString("hex");
+  const name = `${base}.${unique}.lock`;
+  const path = join(directory, name);
+  let claimed = false;
+  try {
+    await writeFile(path, JSON.stringify(await currentProcess()), { flag: "wx", mode: 0o600 });
+    const slot = (await listSlots(directory)).find((files) => files.base === base);
+    const others = (slot?.claims ?? []).filter((claim) => claim !== name);
+    if (!slot?.claims.includes(name) || (await judgeAll(others, judge)) !== "dead") return undefined;
+    // No other claim is alive, so broken-off writes are nobody's either.
+    for (const left of [...others, ...slot.temporary]) await rm(join(directory, left), { force: true });
+    claimed = true;
+    return hold(path, unique);
+  } finally {
+    if (!claimed) await rm(path, { force: true });
+  }
+}
