@@ -11,6 +11,7 @@
  * - `unauthorized`: 401 or 403, and no credentials that helped.
  * - `http`: any other refusal; see `status`.
  * - `not-sse`: the answer is neither an event stream nor JSON.
+ * - `server`: the server answered an interrupted call with a JSON-RPC error, which is the `cause`.
  * - `protocol`: the peer broke the protocol (invalid JSON-RPC, an event over the limit).
  * - `state-corrupt`: the saved state could not be read; it was set aside.
  * - `state-unavailable`: the state store cannot be used (no permission, quota, no storage); memory is used instead.
@@ -26,6 +27,7 @@ export type ResumeErrorCode =
   | "unauthorized"
   | "http"
   | "not-sse"
+  | "server"
   | "protocol"
   | "state-corrupt"
   | "state-unavailable";

@@ -1,1 +1,16 @@
-export { ResumeError } from "./errors.js";
+export { ResumeError, type ResumeErrorCode, type ResumeErrorOptions } from "./errors.js";
+export type { StreamName, TransportEventMap, TransportStatus } from "./events.js";
+export type { InterruptedCall } from "./interrupted.js";
+export type {
+  JsonRpcMessage,
+  JsonRpcNotification,
+  JsonRpcRequest,
+  JsonRpcResponse,
+  Params,
+  RequestId,
+} from "./json-rpc.js";
+export type { AuthProvider } from "./open-stream.js";
+export type { ResumableTransportOptions } from "./options.js";
+export type { Slot, StateScope, StateStore } from "./state-store.js";
+export { memoryStore, type MemoryStoreOptions } from "./stores/memory.js";
+export { ResumableTransport } from "./transport.js";

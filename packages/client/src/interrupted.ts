@@ -1,0 +1,157 @@
+import { ResumeError } from "./errors.js";
+import { isResponse, type JsonRpcMessage, type Params } from "./json-rpc.js";
+
+/** A call of this client's previous life that was not finished when that life ended. It goes on by itself. */
+export interface InterruptedCall {
+  readonly method: string;
+  /** The call's parameters; `undefined` when the app keeps them out of the record (`saveParams`). */
+  readonly params: Params | undefined;
+  /**
+   * Receives the parameters of each progress notification, those that came before it was set included. Setting it
+   * claims the call.
+   */
+  onprogress: ((progress: Params) => void) | undefined;
+  /**
+   * The call's result. Reading it claims the call. Rejects with a {@link ResumeError}: code `server` when the server
+   * answered with an error, which is its `cause`.
+   */
+  readonly result: Promise<Params>;
+  /** Gives the call up, and tells the server. */
+  cancel(reason?: string): void;
+}
+
+interface Parcel {
+  readonly messages: readonly JsonRpcMessage[];
+  readonly handled: () => void;
+}
+
+export interface PreviousCallOptions {
+  readonly id: string;
+  readonly method: string;
+  readonly params: Params | undefined;
+  /** Messages that wait for the claim; then reading stops. */
+  readonly maxQueued: number;
+  /** Takes what is neither progress of the call nor its response. */
+  readonly forward: (message: JsonRpcMessage) => void;
+  readonly onCancel: (reason: string | undefined) => void;
+  /** The call was claimed after its stream had failed: nothing is left to resume. */
+  readonly onDiscard: () => void;
+}
+
+/** Holds a previous life's messages until the app claims the call, without losing or reordering any. */
+export class PreviousCall implements InterruptedCall {
+  readonly #options: PreviousCallOptions;
+  readonly #result: Promise<Params>;
+  #resolve: (result: Params) => void = () => undefined;
+  #reject: (error: Error) => void = () => undefined;
+  readonly #queue: Parcel[] = [];
+  #takeOver: ((message: JsonRpcMessage) => void) | undefined;
+  #onprogress: ((progress: Params) => void) | undefined;
+  #claimed = false;
+  #failure: ResumeError | undefined;
+  #drained: (() => void) | undefined;
+
+  constructor(options: PreviousCallOptions) {
+    this.#options = options;
+    this.#result = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+    // Nobody may ever claim the call.
+    this.#result.catch(() => undefined);
+  }
+
+  get id(): string {
+    return this.#options.id;
+  }
+
+  get method(): string {
+    return this.#options.method;
+  }
+
+  get params(): Params | undefined {
+    return this.#options.params;
+  }
+
+  get isClaimed(): boolean {
+    return this.#claimed;
+  }
+
+  get onprogress(): ((progress: Params) => void) | undefined {
+    return this.#onprogress;
+  }
+
+  set onprogress(listener: ((progress: Params) => void) | undefined) {
+    this.#onprogress = listener;
+    this.#claim();
+  }
+
+  get result(): Promise<Params> {
+    this.#claim();
+    return this.#result;
+  }
+
+  cancel(reason?: string): void {
+    this.#claim();
+    this.#options.onCancel(reason);
+  }
+
+  /** Claims the call for a request of this life: it gets all messages, as they came from the server. */
+  attach(takeOver: (message: JsonRpcMessage) => void): Promise<Params> {
+    this.#takeOver = takeOver;
+    return this.result;
+  }
+
+  /** Takes what one event carried. Resolves when there is room for more. */
+  offer(messages: readonly JsonRpcMessage[], handled: () => void): Promise<void> | undefined {
+    this.#queue.push({ messages, handled });
+    if (this.#claimed) {
+      this.#drain();
+      return undefined;
+    }
+    if (this.#queue.length < this.#options.maxQueued) return undefined;
+    return new Promise((resolve) => (this.#drained = resolve));
+  }
+
+  /** The stream cannot go on. */
+  fail(error: ResumeError): void {
+    this.#failure = error;
+    if (this.#claimed) this.#drain();
+  }
+
+  #claim(): void {
+    if (this.#claimed) return;
+    this.#claimed = true;
+    // One tick later, so that `onprogress` and `result` may be taken in either order.
+    queueMicrotask(() => this.#drain());
+  }
+
+  #drain(): void {
+    for (const { messages, handled } of this.#queue.splice(0)) {
+      for (const message of messages) this.#hand(message);
+      handled();
+    }
+    this.#drained?.();
+    this.#drained = undefined;
+    if (this.#failure === undefined) return;
+    this.#reject(this.#failure);
+    this.#options.onDiscard();
+  }
+
+  #hand(message: JsonRpcMessage): void {
+    const isAnswer = isResponse(message) && (message.id === this.id || message.id === undefined);
+    if (isAnswer) {
+      if ("result" in message) this.#resolve(message.result);
+      else this.#reject(new ResumeError("server", message.error.message, { cause: message.error }));
+    }
+    if (this.#takeOver !== undefined) {
+      this.#takeOver(message);
+      return;
+    }
+    if (isAnswer) return;
+    const progress =
+      !isResponse(message) && message.method === "notifications/progress" ? message.params : undefined;
+    if (progress?.progressToken === this.id) this.#onprogress?.(progress);
+    else this.#options.forward(message);
+  }
+}

@@ -1,0 +1,195 @@
+import { parseRetryAfter } from "./backoff.js";
+import { isRecord, isRequest, type JsonRpcMessage, parseMessages } from "./json-rpc.js";
+
+/** Where credentials come from. */
+export interface AuthProvider {
+  /** The bearer token for the next HTTP request; `undefined` for none. */
+  token(): string | undefined | Promise<string | undefined>;
+  /**
+   * Called once per HTTP request that was answered 401 or 403. When it resolves, the request is made once more
+   * with a new `token()`; when it rejects, or the answer is the same, the call fails with `unauthorized`.
+   */
+  onUnauthorized?(response: Response): void | Promise<void>;
+}
+
+/** How HTTP requests are made: the transport's options that concern `fetch`. */
+export interface HttpOptions {
+  readonly url: string;
+  readonly fetch: typeof fetch;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly credentials: RequestCredentials | undefined;
+  readonly authProvider: AuthProvider | undefined;
+  /** The largest JSON answer and the largest event, in characters. */
+  readonly maxMessageLength: number;
+  /** How long a server may take to answer a GET, a ping or a notification, in milliseconds. */
+  readonly answerTimeoutMs: number;
+}
+
+/** The session and protocol version that a request is made in. */
+export interface SessionRef {
+  /** Comes with the headers of the initialize answer. */
+  id: string | undefined;
+  readonly protocolVersion: string | undefined;
+  /** Whether the server runs a request with a known `Idempotency-Key` only once. */
+  readonly isIdempotent: boolean;
+}
+
+export type HttpRequest =
+  | { readonly method: "POST"; readonly message: JsonRpcMessage }
+  | { readonly method: "GET"; readonly lastEventId: string | undefined }
+  | { readonly method: "DELETE" };
+
+/** What an HTTP request came to, before any event was read. */
+export type Opened =
+  | {
+      readonly kind: "events";
+      readonly body: ReadableStream<Uint8Array>;
+      readonly sessionId: string | undefined;
+    }
+  | {
+      readonly kind: "json";
+      readonly messages: readonly JsonRpcMessage[];
+      readonly sessionId: string | undefined;
+    }
+  | { readonly kind: "accepted" }
+  | { readonly kind: "refused"; readonly status: number; readonly retryAfterMs: number | undefined }
+  | { readonly kind: "unreachable"; readonly unsent: boolean; readonly cause: unknown }
+  | { readonly kind: "unreadable"; readonly contentType: string };
+
+/** Node's codes for "no connection came about", after which the server cannot have seen the request. */
+const UNSENT = new Set(["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "UND_ERR_CONNECT_TIMEOUT"]);
+
+/**
+ * Makes one HTTP request. Never throws for what a network or a server does; that is what {@link Opened} tells.
+ *
+ * @throws `signal.reason` when aborted.
+ */
+export async function openStream(
+  http: HttpOptions,
+  session: SessionRef,
+  request: HttpRequest,
+  signal: AbortSignal,
+): Promise<Opened> {
+  // The answer to a request may take as long as the tool; a black hole must not hold anything else for ever.
+  const bounded =
+    request.method !== "POST" || !isRequest(request.message) || request.message.method === "ping";
+  const limit = new AbortController();
+  const abort = (): void => limit.abort(signal.reason);
+  if (signal.aborted) abort();
+  signal.addEventListener("abort", abort);
+  const timer = bounded
+    ? setTimeout(
+        () => limit.abort(new Error(`No answer within ${http.answerTimeoutMs} ms`)),
+        http.answerTimeoutMs,
+      )
+    : undefined;
+  try {
+    const response = await authorizedFetch(http, session, request, limit.signal);
+    return await read(http, response, request);
+  } catch (cause) {
+    signal.throwIfAborted();
+    return { kind: "unreachable", unsent: UNSENT.has(codeOf(cause)), cause };
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener("abort", abort);
+  }
+}
+
+async function authorizedFetch(
+  http: HttpOptions,
+  session: SessionRef,
+  request: HttpRequest,
+  signal: AbortSignal,
+): Promise<Response> {
+  const attempt = async (): Promise<Response> =>
+    http.fetch(http.url, {
+      method: request.method,
+      headers: await headersOf(http, session, request),
+      ...(request.method === "POST" ? { body: JSON.stringify(request.message) } : {}),
+      ...(http.credentials === undefined ? {} : { credentials: http.credentials }),
+      // A followed redirect would carry the session id, and a POST's body, to whatever origin it names.
+      redirect: "manual",
+      cache: "no-store",
+      signal,
+    });
+  const response = await attempt();
+  const provider = http.authProvider;
+  const isRefused = response.status === 401 || response.status === 403;
+  if (!isRefused || provider?.onUnauthorized === undefined) return response;
+  discard(response);
+  await provider.onUnauthorized(response);
+  return attempt();
+}
+
+async function headersOf(http: HttpOptions, session: SessionRef, request: HttpRequest): Promise<Headers> {
+  const headers = new Headers(http.headers);
+  headers.set(
+    "Accept",
+    request.method === "POST" ? "application/json, text/event-stream" : "text/event-stream",
+  );
+  if (request.method === "POST") headers.set("Content-Type", "application/json");
+  if (session.isIdempotent && request.method === "POST" && isRequest(request.message)) {
+    // A structured-field string (IETF draft "The Idempotency-Key HTTP Header Field", section 2.1).
+    headers.set("Idempotency-Key", `"${request.message.id}"`);
+  }
+  if (session.id !== undefined) headers.set("Mcp-Session-Id", session.id);
+  if (session.protocolVersion !== undefined) headers.set("Mcp-Protocol-Version", session.protocolVersion);
+  if (request.method === "GET" && request.lastEventId !== undefined) {
+    headers.set("Last-Event-ID", request.lastEventId);
+  }
+  const token = await http.authProvider?.token();
+  if (token !== undefined) headers.set("Authorization", `Bearer ${token}`);
+  return headers;
+}
+
+async function read(http: HttpOptions, response: Response, request: HttpRequest): Promise<Opened> {
+  if (!response.ok) {
+    discard(response);
+    // A browser hides a redirect's status: it says 0.
+    const retryAfterMs = parseRetryAfter(response.headers.get("Retry-After"), Date.now());
+    return { kind: "refused", status: response.status === 0 ? 302 : response.status, retryAfterMs };
+  }
+  const contentType = response.headers.get("Content-Type") ?? "none";
+  const mediaType = contentType.split(";", 1)[0]?.trim().toLowerCase();
+  const sessionId = response.headers.get("Mcp-Session-Id") ?? undefined;
+  if (mediaType === "text/event-stream" && response.body !== null) {
+    return { kind: "events", body: response.body, sessionId };
+  }
+  if (response.status === 202 || response.status === 204 || request.method === "DELETE") {
+    discard(response);
+    return { kind: "accepted" };
+  }
+  if (mediaType === "application/json" && request.method === "POST") {
+    const text = await readText(response, http.maxMessageLength);
+    const messages = text === undefined ? undefined : parseMessages(text);
+    if (messages !== undefined) return { kind: "json", messages, sessionId };
+  }
+  discard(response);
+  return { kind: "unreadable", contentType };
+}
+
+/** Reads a body of bounded length; `undefined` when it is longer. */
+async function readText(response: Response, maxLength: number): Promise<string | undefined> {
+  const chunks = response.body?.getReader();
+  const decoder = new TextDecoder();
+  let text = "";
+  for (;;) {
+    const read = await chunks?.read();
+    if (read?.value === undefined) return text + decoder.decode();
+    text += decoder.decode(read.value, { stream: true });
+    if (text.length <= maxLength) continue;
+    await chunks?.cancel();
+    return undefined;
+  }
+}
+
+function discard(response: Response): void {
+  response.body?.cancel().catch(() => undefined);
+}
+
+function codeOf(error: unknown): string {
+  const cause =
+    isRecord(error) || error instanceof Error ? (error as { cause?: unknown; code?: unknown }) : {};
+  if (typeof cause.code === "string") return cause.code;
+  return cause.cause === undefined ? "" : codeOf(cause.cause);
+}

@@ -1,0 +1,70 @@
+import { createParser, type EventSourceMessage } from "eventsource-parser";
+import { ResumeError } from "./errors.js";
+import { Watchdog } from "./watchdog.js";
+
+export interface EventReader {
+  /** Takes one event. What it returns is awaited before anything more is read: back-pressure. */
+  readonly onEvent: (event: EventSourceMessage) => Promise<void> | void;
+  readonly onRetry: (ms: number) => void;
+  /** Whether to go on reading: `false` after the final response. */
+  readonly wantsMore: () => boolean;
+  /** Whether silence may be taken for death: only a stream with a cursor loses nothing by that. */
+  readonly isWatched: () => boolean;
+  readonly silenceMs: number;
+  /** The largest event, in characters. */
+  readonly maxEventLength: number;
+}
+
+/**
+ * Reads one response body to its end. Returns when it ended, or when the reader wants no more.
+ *
+ * @throws {ResumeError} `protocol` for an event over the limit; else whatever broke the connection, or
+ * `signal.reason`.
+ */
+export async function readEvents(
+  body: ReadableStream<Uint8Array>,
+  reader: EventReader,
+  signal: AbortSignal,
+): Promise<void> {
+  const events: EventSourceMessage[] = [];
+  const watchdog = new Watchdog(reader.silenceMs);
+  let violation: ResumeError | undefined;
+  const parser = createParser({
+    maxBufferSize: reader.maxEventLength,
+    onEvent: (event) => events.push(event),
+    onRetry: reader.onRetry,
+    onComment: () => watchdog.comment(),
+    onError: (error) => {
+      if (error.type !== "max-buffer-size-exceeded") return;
+      violation = new ResumeError("protocol", `An event is larger than ${reader.maxEventLength} characters`);
+    },
+  });
+  const decoder = new TextDecoder();
+  // Not async iteration: WebKit's ReadableStream has none.
+  const chunks = body.getReader();
+  const cancel = (): void => void chunks.cancel(signal.reason).catch(() => undefined);
+  signal.addEventListener("abort", cancel);
+  watchdog.signal.addEventListener("abort", cancel);
+  try {
+    for (;;) {
+      if (reader.isWatched()) watchdog.watch();
+      const { done, value } = await chunks.read();
+      watchdog.rest();
+      signal.throwIfAborted();
+      watchdog.signal.throwIfAborted();
+      if (done) return;
+      parser.feed(decoder.decode(value, { stream: true }));
+      for (const event of events.splice(0)) {
+        await reader.onEvent(event);
+        signal.throwIfAborted();
+        if (!reader.wantsMore()) return;
+      }
+      if (violation !== undefined) throw violation;
+    }
+  } finally {
+    watchdog.rest();
+    signal.removeEventListener("abort", cancel);
+    watchdog.signal.removeEventListener("abort", cancel);
+    cancel();
+  }
+}

@@ -1,0 +1,88 @@
+import type { Acknowledgements } from "./acknowledgements.js";
+import { ResumeError } from "./errors.js";
+import type { StreamName } from "./events.js";
+import type { JsonRpcMessage } from "./json-rpc.js";
+import type { SessionKeeper } from "./session-keeper.js";
+import type { SessionState } from "./session-state.js";
+import { StreamCursor } from "./stream-cursor.js";
+import { type Link, runStream, type StreamTask } from "./stream-loop.js";
+
+export interface StandaloneOptions {
+  readonly state: SessionState;
+  readonly acknowledgements: Acknowledgements;
+  readonly keeper: SessionKeeper;
+  readonly link: Link;
+  readonly signal: AbortSignal;
+  readonly receive: (message: JsonRpcMessage, stream: StreamName) => void;
+  readonly onCursor: (stream: StreamName, eventId: string, persisted: boolean) => void;
+  readonly onError: (error: Error) => void;
+}
+
+const STREAM: StreamName = { id: undefined, method: undefined };
+
+/** The session's standalone stream: what the server sends that answers no request. */
+export class Standalone {
+  readonly #options: StandaloneOptions;
+  #abort: AbortController | undefined;
+
+  constructor(options: StandaloneOptions) {
+    this.#options = options;
+  }
+
+  /** Opens the stream, if it is not open. A server that offers none answers 405; that is no error. */
+  start(): void {
+    if (this.#abort !== undefined || this.#options.signal.aborted) return;
+    const abort = new AbortController();
+    this.#abort = abort;
+    const onClose = (): void => abort.abort(this.#options.signal.reason);
+    this.#options.signal.addEventListener("abort", onClose, { signal: abort.signal });
+    void this.#listen(abort.signal).finally(() => abort.abort());
+  }
+
+  /** Ends the stream for good. */
+  stop(): void {
+    this.#abort?.abort();
+  }
+
+  /** Opens it in the new session, from its beginning. */
+  restart(): void {
+    if (this.#abort === undefined) return;
+    this.#abort.abort();
+    this.#abort = undefined;
+    this.start();
+  }
+
+  async #listen(signal: AbortSignal): Promise<void> {
+    const { keeper, link, onError, state } = this.#options;
+    const cursor = new StreamCursor(state.record.listenCursor);
+    const session = keeper.current;
+    const task: StreamTask = {
+      session,
+      request: undefined,
+      cursor,
+      isResendable: () => true,
+      take: (messages) => this.#take(cursor, messages),
+    };
+    try {
+      await runStream(task, link, signal);
+    } catch (error) {
+      if (signal.aborted) return;
+      const isLost = error instanceof ResumeError && error.code === "session-lost";
+      // A new session restarts this stream by itself.
+      if (isLost) await keeper.replace(session, error).catch(onError);
+      else onError(error as Error);
+    }
+  }
+
+  #take(cursor: StreamCursor, messages: readonly JsonRpcMessage[]): false {
+    const { acknowledgements, onCursor, receive, state } = this.#options;
+    for (const message of messages) receive(message, STREAM);
+    const { eventId } = cursor;
+    if (eventId !== undefined) onCursor(STREAM, eventId, false);
+    acknowledgements.after(() => {
+      state.change((record) => (record.listenCursor = eventId));
+      if (eventId !== undefined) onCursor(STREAM, eventId, true);
+    });
+    return false;
+  }
+}
