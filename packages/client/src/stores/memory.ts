@@ -1,9 +1,9 @@
 import type { StateStore } from "../state-store.js";
 import { createSlot, scopeText } from "./slot.js";
-import { defaultMaxOrphans, wholeNumber } from "./slot-options.js";
+import { wholeNumber } from "./slot-options.js";
 
 export interface MemoryStoreOptions {
-  /** How many records of released slots the store keeps; the oldest go first. @defaultValue 20 */
+  /** How many records of released slots the store keeps, over all scopes; the oldest go first. @defaultValue 100 */
   readonly maxOrphans?: number;
 }
 
@@ -13,7 +13,7 @@ export interface MemoryStoreOptions {
  * @throws {ResumeError} `invalid-option`
  */
 export function memoryStore(options: MemoryStoreOptions = {}): StateStore {
-  const maxOrphans = wholeNumber("maxOrphans", options.maxOrphans ?? defaultMaxOrphans, 1, 1000);
+  const maxOrphans = wholeNumber("maxOrphans", options.maxOrphans ?? 100, 1, 10_000);
   /** Records that no client holds, in the order in which they were released. */
   const orphans: { readonly scope: string; readonly text: string }[] = [];
 

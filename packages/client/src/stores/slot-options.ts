@@ -16,8 +16,6 @@ export interface SlotOptions {
   readonly orphanMaxAgeMs?: number;
 }
 
-export const defaultMaxOrphans = 20;
-
 /** @throws {ResumeError} `invalid-option` */
 export function wholeNumber(option: string, value: number, least: number, most: number): number {
   if (!Number.isInteger(value) || value < least || value > most)
@@ -41,7 +39,7 @@ export function checkSlotOptions(
   return {
     ...options,
     waitMs: wholeNumber("waitMs", options.waitMs ?? 2000, 0, 60_000),
-    maxOrphans: wholeNumber("maxOrphans", options.maxOrphans ?? defaultMaxOrphans, 1, 1000),
+    maxOrphans: wholeNumber("maxOrphans", options.maxOrphans ?? 20, 1, 1000),
     orphanMaxAgeMs: wholeNumber(
       "orphanMaxAgeMs",
       options.orphanMaxAgeMs ?? 604_800_000,
