@@ -3,11 +3,13 @@
  *
  * - `invalid-option`: an option is out of range; thrown at construction.
  * - `invalid-stream`: a stream or session id is too long or not a string.
+ * - `invalid-message`: a message cannot be written as JSON; nothing was stored.
  * - `payload-too-large`: the event exceeds the log's limit; nothing was stored.
  * - `ended`: an append to a stream that has ended.
  * - `closed`: the log or store was closed.
  * - `backend`: the storage behind the log failed; see `cause` and `mayHaveHappened`.
  * - `timeout`: the storage did not answer within the limit; see `mayHaveHappened`.
+ * - `overloaded`: too many events of one stream wait for the storage; see `maxPendingEventsPerStream`.
  * - `unscoped`: an unscoped {@link EventStore} was handed to a transport; use `forSession(id)`.
  * - `unknown-event`: a replay was asked for an id that cannot be resumed.
  * - `finished`: a replay was asked at or after the final response of a stream.
@@ -15,11 +17,13 @@
 export type EventStoreErrorCode =
   | "invalid-option"
   | "invalid-stream"
+  | "invalid-message"
   | "payload-too-large"
   | "ended"
   | "closed"
   | "backend"
   | "timeout"
+  | "overloaded"
   | "unscoped"
   | "unknown-event"
   | "finished";
