@@ -20,6 +20,12 @@ export interface KeyValueEntry {
   readonly value: KeyValueRecord;
 }
 
+export interface KeyValueWithTtl {
+  readonly value: KeyValueRecord;
+  /** The seconds that it has left; `null` when it has no end. */
+  readonly ttl: number | null;
+}
+
 /**
  * The key-value protocol: what a backend must be able to do to hold event logs. The same operations as the
  * `AsyncKeyValue` of Python's py-key-value, which FastMCP's event store is built on.
@@ -43,9 +49,6 @@ export interface AsyncKeyValue {
   /** Removes the key; one that is not there is no error. */
   delete(key: string, options?: KeyValueOptions): Promise<void>;
   deleteMany(keys: readonly string[], options?: KeyValueOptions): Promise<void>;
-  /** The value and the seconds that it has left (`null`: no end), or `undefined` when there is none. */
-  ttl(
-    key: string,
-    options?: KeyValueOptions,
-  ): Promise<{ readonly value: KeyValueRecord; readonly ttl: number | null } | undefined>;
+  /** The value with the time that it has left. */
+  ttl(key: string, options?: KeyValueOptions): Promise<KeyValueWithTtl | undefined>;
 }

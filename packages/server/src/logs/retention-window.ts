@@ -61,7 +61,12 @@ export class RetentionWindow<E extends Retained> {
     this.#events.push(event);
     this.#head += 1;
     this.#payloadBytes += event.bytes;
-    this.#lastAppendAt = Math.max(event.at, this.#lastAppendAt);
+    this.noteAppendAt(event.at);
+  }
+
+  /** Takes note that something was appended, whether or not it was pushed here. */
+  noteAppendAt(time: number): void {
+    this.#lastAppendAt = Math.max(time, this.#lastAppendAt);
   }
 
   /** Drops what count and bytes no longer allow. */
@@ -93,6 +98,12 @@ export class RetentionWindow<E extends Retained> {
   /** Drops every event below a seq. */
   dropBelow(seq: number): void {
     while (this.count > 0 && this.floor < seq) this.dropOldest();
+  }
+
+  /** Takes the events up to a seq for gone, those that were not pushed included. */
+  skipTo(seq: number): void {
+    this.dropBelow(this.#head + 1);
+    this.#head = seq;
   }
 
   /** Whether the stream is to be forgotten, head and all. */

@@ -64,12 +64,13 @@ export function checkRange(after: number, limit: number): void {
   checkInteger("limit", limit, 1);
 }
 
-/** @throws {EventStoreError} `invalid-option` when the value is not a whole number of at least `minimum`. */
-export function checkInteger(name: string, value: number, minimum: number): void {
-  if (Number.isSafeInteger(value) && value >= minimum) return;
+/** @throws {EventStoreError} `invalid-option` when the value is not a whole number from `minimum` to `maximum`. */
+export function checkInteger(name: string, value: number, minimum: number, maximum = Infinity): void {
+  if (Number.isSafeInteger(value) && value >= minimum && value <= maximum) return;
+  const allowed = maximum === Infinity ? `of at least ${minimum}` : `from ${minimum} to ${maximum}`;
   throw new EventStoreError(
     "invalid-option",
-    `${name} must be a whole number of at least ${minimum}, not ${String(value)}.`,
+    `${name} must be a whole number ${allowed}, not ${String(value)}.`,
   );
 }
 
