@@ -21,6 +21,7 @@ export type {
   Fault,
   Kills,
   Latency,
+  Lifetimes,
   Offline,
   Outages,
   Silence,

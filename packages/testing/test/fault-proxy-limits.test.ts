@@ -22,6 +22,7 @@ describe("close", () => {
       seed: 3,
       weather: [
         { kind: "kills", meanIntervalMs: 100_000 },
+        { kind: "lifetimes", meanMs: 100_000 },
         { kind: "outages", everyMs: 100_000, lastingMs: 50_000 },
         { kind: "latency", ms: 30 },
         { kind: "trickle", bytesPerSecond: 100, on: ["resume"] },
@@ -132,6 +133,7 @@ describe("options out of range", () => {
 
   it.each<[string, Weather]>([
     ["weather[0].meanIntervalMs", [{ kind: "kills", meanIntervalMs: 0 }]],
+    ["weather[0].meanMs", [{ kind: "lifetimes", meanMs: Number.NaN }]],
     ["weather[0].on", [{ kind: "kills", meanIntervalMs: 1, on: [] }]],
     ["weather[1].afterBytes.max", [{ kind: "offline" }, { kind: "cuts", afterBytes: { min: 2, max: 1 } }]],
     ["weather[0].share", [{ kind: "cuts", afterBytes: { min: 1, max: 1 }, share: 1.1 }]],

@@ -197,6 +197,38 @@ describe("kills", () => {
   });
 });
 
+describe("lifetimes", () => {
+  it("reset each connection after a time of its own, counted from its latest request", async () => {
+    const target = await targetServer(quietStream);
+    const proxy = await proxyTo(target, [{ kind: "lifetimes", meanMs: 60, on: ["resume"] }]);
+    const spared = rawClient(proxy);
+    spared.send(get());
+    const clients = Array.from({ length: 20 }, () => rawClient(proxy));
+    for (const client of clients) client.send(get("1"));
+    await Promise.all(clients.map((client) => client.ended));
+    const cuts = proxy.log.filter((event) => event.type === "cut");
+    expect(cuts.map((event) => event.cause)).toEqual(clients.map(() => "lifetimes"));
+    const meanMs = cuts.reduce((total, event) => total + event.atMs, 0) / cuts.length;
+    expect(meanMs).toBeGreaterThan(20);
+    expect(meanMs).toBeLessThan(400);
+    expect(spared.socket.destroyed).toBe(false);
+  });
+
+  it("end with the weather", async () => {
+    const target = await targetServer(endlessStream);
+    const proxy = await proxyTo(target, [{ kind: "lifetimes", meanMs: 1000 }]);
+    const clients = Array.from({ length: 5 }, () => rawClient(proxy));
+    for (const client of clients) client.send(get());
+    await vi.waitFor(() => expect(proxy.counters.request).toBe(5));
+    proxy.setWeather([{ kind: "lifetimes", meanMs: 20 }]);
+    await Promise.all(clients.map((client) => client.ended));
+    const last = rawClient(proxy);
+    proxy.setWeather([]);
+    last.send(get());
+    await vi.waitFor(() => expect(last.received()).toContain("data: 60\n"));
+  });
+});
+
 describe("outages", () => {
   it("come and go: everything is reset, then served again", async () => {
     const target = await targetServer(quietStream);

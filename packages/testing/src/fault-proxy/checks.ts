@@ -3,7 +3,7 @@ import { REQUEST_KINDS, type RequestKind } from "./request-heads.js";
 import type { ByteRange, Direction, Fault, Weather } from "./weather.js";
 
 /** The longest delay that a Node timer takes, in milliseconds: 2^31 - 1, or 24 days. */
-const MAX_TIMER_MS = 2_147_483_647;
+export const MAX_TIMER_MS = 2_147_483_647;
 
 function refuse(option: string, allowed: string, value: unknown): never {
   throw new ResumeError("invalid-option", `faultProxy: ${option} must be ${allowed}, not ${String(value)}`);
@@ -47,6 +47,10 @@ function checkFault(option: string, fault: Fault): void {
   switch (fault.kind) {
     case "kills":
       checkNumber(`${option}.meanIntervalMs`, fault.meanIntervalMs, 1, MAX_TIMER_MS);
+      checkCommon(option, fault);
+      return;
+    case "lifetimes":
+      checkNumber(`${option}.meanMs`, fault.meanMs, 1, MAX_TIMER_MS);
       checkCommon(option, fault);
       return;
     case "cuts":

@@ -1,5 +1,6 @@
 import { connect, type Socket } from "node:net";
 import { Answer } from "./answer.js";
+import { MAX_TIMER_MS } from "./checks.js";
 import type { Cause, Journal, RequestRecord } from "./journal.js";
 import { Lane } from "./lane.js";
 import { CALM_PLAN, delayOf, planFor, type OwnAnswer, type Plan } from "./plan.js";
@@ -51,6 +52,7 @@ export class Connection {
   #isReached = false;
   #exchange: Exchange | undefined;
   #plan: Plan = CALM_PLAN;
+  #death: NodeJS.Timeout | undefined;
   /** Bytes of the answer that had gone down when the plan was made. */
   #planStart = 0;
 
@@ -70,7 +72,10 @@ export class Connection {
       this.#join("up", this.#client, this.#target, this.#up),
       this.#join("down", this.#target, this.#client, this.#down),
     ];
-    this.closed = Promise.all(sides).then(() => this.#over.abort());
+    this.closed = Promise.all(sides).then(() => {
+      clearTimeout(this.#death);
+      this.#over.abort();
+    });
   }
 
   /** The latest request, with how far its answer has come. */
@@ -85,7 +90,7 @@ export class Connection {
     this.#weather = weather;
     this.#weatherNumber += 1;
     // An answer of the proxy's own is for a request that has not yet gone to the target; this one has.
-    if (this.#exchange !== undefined) this.#plan = { ...this.#draw(this.#exchange), ownAnswer: undefined };
+    if (this.#exchange !== undefined) this.#follow({ ...this.#draw(this.#exchange), ownAnswer: undefined });
     this.#planStart = this.#exchange?.answer.bytes ?? 0;
   }
 
@@ -164,6 +169,15 @@ export class Connection {
     return planFor(this.#weather, head.kind, seededRandom(seed, id, number, this.#weatherNumber));
   }
 
+  #follow(plan: Plan): void {
+    this.#plan = plan;
+    clearTimeout(this.#death);
+    // Beyond what a timer takes, and Infinity, is never.
+    if (plan.lifetimeMs < MAX_TIMER_MS) {
+      this.#death = setTimeout(() => this.cut("lifetimes"), plan.lifetimeMs);
+    }
+  }
+
   #fromClient(chunk: Buffer): void {
     if (!this.#passes("up")) return;
     const { head, bytes } = this.#requests.feed(chunk);
@@ -173,7 +187,7 @@ export class Connection {
 
   #begin(head: RequestHead): void {
     this.#exchange = { head, number: (this.#exchange?.number ?? 0) + 1, answer: new Answer() };
-    this.#plan = this.#draw(this.#exchange);
+    this.#follow(this.#draw(this.#exchange));
     this.#planStart = 0;
     const { journal } = this.#options;
     const request = this.request;

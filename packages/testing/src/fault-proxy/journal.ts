@@ -15,6 +15,7 @@ export interface RequestRecord extends RequestHead {
 /** Why the proxy interfered; `control` is `killAll()` or `silenceAll()`. */
 export type Cause =
   | "kills"
+  | "lifetimes"
   | "cuts"
   | "outages"
   | "offline"

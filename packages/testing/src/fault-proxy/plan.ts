@@ -1,4 +1,4 @@
-import { integerBetween, type Random } from "./random.js";
+import { exponential, integerBetween, type Random } from "./random.js";
 import type { RequestKind } from "./request-heads.js";
 import type { Direction, Latency, Weather } from "./weather.js";
 
@@ -14,6 +14,8 @@ export interface Plan {
   readonly ownAnswer: OwnAnswer | undefined;
   /** Infinity: never. */
   readonly cutAfterBytes: number;
+  /** Milliseconds until the connection is reset. Infinity: never. */
+  readonly lifetimeMs: number;
   readonly silence: { readonly afterBytes: number; readonly direction: Direction } | undefined;
   readonly latencies: readonly Latency[];
   /** Infinity: no limit. */
@@ -23,6 +25,7 @@ export interface Plan {
 export const CALM_PLAN: Plan = {
   ownAnswer: undefined,
   cutAfterBytes: Infinity,
+  lifetimeMs: Infinity,
   silence: undefined,
   latencies: [],
   bytesPerSecond: Infinity,
@@ -53,6 +56,11 @@ export function planFor(weather: Weather, kind: RequestKind, random: Random): Pl
       case "cuts": {
         const bytes = integerBetween(random, fault.afterBytes.min, fault.afterBytes.max);
         if (strikes) plan = { ...plan, cutAfterBytes: Math.min(plan.cutAfterBytes, bytes) };
+        break;
+      }
+      case "lifetimes": {
+        const lifetimeMs = exponential(random, fault.meanMs);
+        if (strikes) plan = { ...plan, lifetimeMs: Math.min(plan.lifetimeMs, lifetimeMs) };
         break;
       }
       case "silence": {

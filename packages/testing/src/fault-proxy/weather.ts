@@ -19,11 +19,21 @@ interface Share {
   readonly share?: number;
 }
 
-/** Now and then, one of the open connections, chosen at random, is reset. */
+/**
+ * Now and then, one of the open connections, chosen at random, is reset. The fewer are open, the harder each is hit;
+ * see {@link Lifetimes} for the opposite.
+ */
 export interface Kills extends OnRequests {
   readonly kind: "kills";
   /** Mean time between two kills in milliseconds, whatever the number of connections. Exponentially distributed. */
   readonly meanIntervalMs: number;
+}
+
+/** Each connection is reset after a time of its own, counted from its latest request, whatever the others do. */
+export interface Lifetimes extends OnRequests, Share {
+  readonly kind: "lifetimes";
+  /** Mean time from a request to the reset in milliseconds. Exponentially distributed: age does not matter. */
+  readonly meanMs: number;
 }
 
 /** The connection is reset as soon as so many bytes of the answer (its head included) have gone down. */
@@ -94,7 +104,17 @@ export interface EmptyStream extends OnRequests, Share {
 }
 
 export type Fault =
-  Kills | Cuts | Outages | Offline | Silence | Latency | Trickle | AcceptAndClose | Unavailable | EmptyStream;
+  | Kills
+  | Lifetimes
+  | Cuts
+  | Outages
+  | Offline
+  | Silence
+  | Latency
+  | Trickle
+  | AcceptAndClose
+  | Unavailable
+  | EmptyStream;
 
 /** Faults that act at the same time. An empty list is calm: bytes pass unchanged. */
 export type Weather = readonly Fault[];
