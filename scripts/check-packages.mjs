@@ -1,0 +1,48 @@
+import { spawnSync } from "node:child_process";
+
+import { ROOT, runTool } from "./run-command.mjs";
+
+const PACKAGES = ["packages/server", "packages/client", "packages/testing"];
+
+/** What the IndexedDB store may add to the client's root entry, in bytes, minified and compressed. */
+const INDEXEDDB_STORE_BUDGET = 1000;
+const ROOT_ENTRY = "client, root entry";
+const WITH_INDEXEDDB = "client, with the IndexedDB store";
+
+/**
+ * Checks what would be published: that `package.json` and files agree, that the types resolve for users of ESM, and
+ * that the client stays small.
+ *
+ * @returns {Promise<boolean>}
+ */
+export async function checkPackages() {
+  for (const folder of PACKAGES) {
+    console.log(`${folder}: publint`);
+    if (!(await runTool("publint", ["run", "--strict", folder]))) return false;
+    console.log(`${folder}: are the types wrong?`);
+    if (!(await runTool("attw", ["--pack", folder, "--profile", "esm-only"]))) return false;
+  }
+  return checkSizes();
+}
+
+function checkSizes() {
+  const { stdout, stderr, status } = spawnSync("npx", ["--no-install", "size-limit", "--json"], {
+    cwd: ROOT,
+    encoding: "utf8",
+    shell: process.platform === "win32",
+  });
+  let entries;
+  try {
+    entries = JSON.parse(stdout);
+  } catch {
+    console.error(`size-limit measured nothing:\n${stdout}${stderr}`);
+    return false;
+  }
+  for (const { name, size, sizeLimit } of entries) {
+    console.log(`${name}: ${size} B of at most ${sizeLimit} B, minified and compressed`);
+  }
+  const sizeOf = (name) => entries.find((entry) => entry.name === name).size;
+  const added = sizeOf(WITH_INDEXEDDB) - sizeOf(ROOT_ENTRY);
+  console.log(`The IndexedDB store adds ${added} B of at most ${INDEXEDDB_STORE_BUDGET} B.`);
+  return status === 0 && added <= INDEXEDDB_STORE_BUDGET;
+}

@@ -1,0 +1,1 @@
+export declare function findSystemChromium(): string | undefined;
