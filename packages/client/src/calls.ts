@@ -9,7 +9,8 @@ import type { SessionKeeper } from "./session-keeper.js";
 import type { SavedCall, SessionState } from "./session-state.js";
 import { isSetting, rememberSetting } from "./settings.js";
 import { StreamCursor } from "./stream-cursor.js";
-import { type Link, runStream, type StreamTask } from "./stream-loop.js";
+import { runStream } from "./stream-loop.js";
+import type { Link, StreamTask } from "./stream-task.js";
 import type { WireIds } from "./wire-ids.js";
 
 /** A call that loses its session so often in a row is given up. */
@@ -244,7 +245,7 @@ export class Calls {
     });
     const run = async (): Promise<void> => {
       try {
-        if (saved.cursor === undefined) {
+        if (cursor.eventId === undefined) {
           const maybeExecuted = !resendable.has(request);
           throw new ResumeError("interrupted", "The previous life ended before the answer began", {
             maybeExecuted,

@@ -4,11 +4,11 @@ import type { ResumeErrorCode } from "./errors.js";
 export type Outcome =
   /** The final response came. */
   | { readonly kind: "answered" }
-  /** The response body ended or broke before that. */
-  | { readonly kind: "ended" }
+  /** The response body ended or broke before that. `inOrder`: the server itself ended it. */
+  | { readonly kind: "ended"; readonly inOrder: boolean }
   /** No response came; `unsent` when it is certain that the request never reached the server. */
   | { readonly kind: "unreachable"; readonly unsent: boolean }
-  /** An HTTP status that is neither 2xx nor a followed redirect. */
+  /** An HTTP status that is not 2xx. */
   | { readonly kind: "refused"; readonly status: number }
   /** A 2xx that is neither an event stream nor JSON. */
   | { readonly kind: "unreadable" }
@@ -34,25 +34,23 @@ export type Verdict =
   | { readonly kind: "retry" }
   /** The server does not offer this stream; nothing is lost by that. */
   | { readonly kind: "stop" }
-  /** A `ping` must tell whether the session or only the cursor is unknown. */
+  /** A `ping` must tell whether the session is unknown, or only what was asked for. */
   | { readonly kind: "ask" }
-  | { readonly kind: "fail"; readonly code: ResumeErrorCode; readonly maybeExecuted: boolean };
+  | { readonly kind: "fail"; readonly code: ResumeErrorCode };
 
 /** A captive portal answers everything with its own page for a while; a wrong URL does so for ever. */
 const UNREADABLE_ATTEMPTS = 5;
 
 const RETRY: Verdict = { kind: "retry" };
-const fail = (code: ResumeErrorCode, maybeExecuted: boolean): Verdict => ({
-  kind: "fail",
-  code,
-  maybeExecuted,
-});
+const ASK: Verdict = { kind: "ask" };
+const STOP: Verdict = { kind: "stop" };
+const fail = (code: ResumeErrorCode): Verdict => ({ kind: "fail", code });
 
 /**
  * What to do after a connection ended. Pure: no clock, no I/O.
  *
  * Follows PROTOCOL.md: a request whose POST ended without an answer and without a cursor is sent again only when
- * that cannot run it twice; 401, 403, 404 and 429 mean that it was not executed.
+ * that cannot run it twice.
  */
 export function classify(outcome: Outcome, facts: StreamFacts): Verdict {
   switch (outcome.kind) {
@@ -60,47 +58,54 @@ export function classify(outcome: Outcome, facts: StreamFacts): Verdict {
       return { kind: "done" };
     case "ended":
     case "unreachable":
-      if (facts.method === "GET" || facts.hasCursor) return RETRY;
-      return afterLostPost(facts, outcome.kind === "unreachable" && outcome.unsent);
+      // Not the method: a cursor may have been cleared on a resumed connection too.
+      return facts.listening || facts.hasCursor || facts.resendable || !mayHaveRun(outcome)
+        ? RETRY
+        : fail("interrupted");
     case "unreadable":
-      if (facts.method === "POST") return fail("not-sse", true);
-      return facts.unreadable < UNREADABLE_ATTEMPTS ? RETRY : fail("not-sse", true);
+      return facts.method === "GET" && facts.unreadable < UNREADABLE_ATTEMPTS ? RETRY : fail("not-sse");
     case "violated":
-      return fail("protocol", true);
+      return fail("protocol");
     case "refused":
       return facts.method === "POST" ? refusedPost(outcome.status, facts) : refusedGet(outcome.status, facts);
   }
 }
 
-function afterLostPost(facts: StreamFacts, unsent: boolean): Verdict {
-  return unsent || facts.resendable ? RETRY : fail("interrupted", true);
+/**
+ * Whether the server may have executed a request whose POST came to this. A refusal says that it did not, unless
+ * the server (or a proxy before it) failed or lost patience.
+ */
+export function mayHaveRun(outcome: Outcome): boolean {
+  if (outcome.kind === "unreachable") return !outcome.unsent;
+  return outcome.kind !== "refused" || outcome.status >= 500 || outcome.status === 408;
 }
 
 function refusedPost(status: number, facts: StreamFacts): Verdict {
-  if (status === 401 || status === 403) return fail("unauthorized", false);
-  if (status === 404) return fail(facts.hasSession ? "session-lost" : "http", false);
+  if (status === 401 || status === 403) return fail("unauthorized");
+  if (status === 404) return fail(facts.hasSession ? "session-lost" : "http");
   if (status === 429) return RETRY;
   // The SDK's 400 for a session that it does not know differs from its other 400s only in its text.
-  if (status === 400 && facts.hasSession) return { kind: "ask" };
-  if (status >= 500 || status === 408) return afterLostPost(facts, false);
-  return fail("http", false);
+  if (status === 400 && facts.hasSession) return ASK;
+  if (status >= 500 || status === 408) return facts.resendable ? RETRY : fail("interrupted");
+  return fail("http");
 }
 
-function refusedGet(status: number, facts: StreamFacts): Verdict {
-  if (status === 401 || status === 403) return fail("unauthorized", true);
-  if (status === 404) return fail("session-lost", true);
-  if (status === 400) return { kind: "ask" };
-  if (status === 405) return facts.listening ? { kind: "stop" } : fail("not-resumable", true);
-  if (status === 410) return fail("cursor-lost", true);
+function refusedGet(status: number, { hasCursor, hasSession, listening }: StreamFacts): Verdict {
+  if (status === 401 || status === 403) return fail("unauthorized");
+  // Where only POST is routed, a 404 says nothing about the session.
+  if (status === 404) return listening || !hasSession ? ASK : fail("session-lost");
+  if (status === 400) return ASK;
+  if (status === 405) return listening ? STOP : fail("not-resumable");
+  if (status === 410) return fail(hasCursor ? "cursor-lost" : "http");
   if (status === 408 || status === 409 || status === 425 || status === 429 || status >= 500) return RETRY;
-  return fail("http", true);
+  return fail("http");
 }
 
-/** What the answer to a `ping` says about a 400. */
-export function classifyPing(status: number, method: "POST" | "GET"): Verdict {
-  if (status >= 200 && status < 300)
-    return method === "GET" ? fail("cursor-lost", true) : fail("http", false);
-  if (status === 400 || status === 404) return fail("session-lost", method === "GET");
-  if (status === 401 || status === 403) return fail("unauthorized", method === "GET");
-  return RETRY;
+/** What a `ping` says about a refusal: its HTTP status. */
+export function classifyPing(status: number, { hasCursor, listening, method }: StreamFacts): Verdict {
+  if (status === 400 || status === 404) return fail("session-lost");
+  if (status === 401 || status === 403) return fail("unauthorized");
+  if (status < 200 || status >= 300) return RETRY;
+  if (method === "POST") return fail("http");
+  return hasCursor || !listening ? fail("cursor-lost") : STOP;
 }

@@ -4,7 +4,7 @@ import { isRequest } from "./json-rpc.js";
 import { type HttpOptions, openStream } from "./open-stream.js";
 import type { ValidOptions } from "./options.js";
 import { combineStatus } from "./status.js";
-import type { Link, StreamStatus, StreamTask } from "./stream-loop.js";
+import type { Link, StreamStatus, StreamTask } from "./stream-task.js";
 import { environmentWake } from "./wake.js";
 import type { WireIds } from "./wire-ids.js";
 

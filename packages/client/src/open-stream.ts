@@ -1,9 +1,12 @@
 import { parseRetryAfter } from "./backoff.js";
-import { isRecord, isRequest, type JsonRpcMessage, parseMessages } from "./json-rpc.js";
+import { isRequest, type JsonRpcMessage, parseMessages } from "./json-rpc.js";
 
 /** Where credentials come from. */
 export interface AuthProvider {
-  /** The bearer token for the next HTTP request; `undefined` for none. */
+  /**
+   * The bearer token for the next HTTP request; `undefined` for none. When it rejects, nothing was sent: it is tried
+   * again as if the network had failed.
+   */
   token(): string | undefined | Promise<string | undefined>;
   /**
    * Called once per HTTP request that was answered 401 or 403. When it resolves, the request is made once more
@@ -52,12 +55,18 @@ export type Opened =
       readonly sessionId: string | undefined;
     }
   | { readonly kind: "accepted" }
-  | { readonly kind: "refused"; readonly status: number; readonly retryAfterMs: number | undefined }
+  | {
+      readonly kind: "refused";
+      readonly status: number;
+      readonly retryAfterMs: number | undefined;
+      /** Why the `authProvider` had no other credentials. */
+      readonly cause?: unknown;
+    }
   | { readonly kind: "unreachable"; readonly unsent: boolean; readonly cause: unknown }
-  | { readonly kind: "unreadable"; readonly contentType: string };
+  | { readonly kind: "unreadable"; readonly contentType: string | undefined };
 
-/** Node's codes for "no connection came about", after which the server cannot have seen the request. */
-const UNSENT = new Set(["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "UND_ERR_CONNECT_TIMEOUT"]);
+/** Node's codes for "no connection came about". */
+const UNSENT = new Set<unknown>(["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "UND_ERR_CONNECT_TIMEOUT"]);
 
 /**
  * Makes one HTTP request. Never throws for what a network or a server does; that is what {@link Opened} tells.
@@ -70,12 +79,12 @@ export async function openStream(
   request: HttpRequest,
   signal: AbortSignal,
 ): Promise<Opened> {
+  signal.throwIfAborted();
   // The answer to a request may take as long as the tool; a black hole must not hold anything else for ever.
   const bounded =
     request.method !== "POST" || !isRequest(request.message) || request.message.method === "ping";
   const limit = new AbortController();
   const abort = (): void => limit.abort(signal.reason);
-  if (signal.aborted) abort();
   signal.addEventListener("abort", abort);
   const timer = bounded
     ? setTimeout(
@@ -83,42 +92,56 @@ export async function openStream(
         http.answerTimeoutMs,
       )
     : undefined;
+  let isSent = false;
+  const isUnsent = (): boolean => !isSent;
+  const attempt = async (): Promise<Response> => {
+    isSent = false;
+    const headers = await headersOf(http, session, request);
+    limit.signal.throwIfAborted();
+    isSent = true;
+    return http.fetch(http.url, {
+      method: request.method,
+      headers,
+      ...(request.method === "POST" ? { body: JSON.stringify(request.message) } : {}),
+      ...(http.credentials === undefined ? {} : { credentials: http.credentials }),
+      // A followed redirect would carry the session id, and a POST's body, to whatever origin it names.
+      redirect: "manual",
+      cache: "no-store",
+      signal: limit.signal,
+    });
+  };
+  // Raced, because neither an authProvider nor a fetch of the app's own need know the signal.
+  const aborted = new Promise<never>((_, reject) => {
+    limit.signal.addEventListener("abort", () => reject(limit.signal.reason as Error));
+  });
   try {
-    const response = await authorizedFetch(http, session, request, limit.signal);
-    return await read(http, response, request);
+    return await Promise.race([authorized(http, request, attempt), aborted]);
   } catch (cause) {
     signal.throwIfAborted();
-    return { kind: "unreachable", unsent: UNSENT.has(codeOf(cause)), cause };
+    return { kind: "unreachable", unsent: isUnsent() || isUnconnected(cause), cause };
   } finally {
     clearTimeout(timer);
     signal.removeEventListener("abort", abort);
   }
 }
 
-async function authorizedFetch(
+/** Makes the request, and once more with other credentials when the first ones were refused. */
+async function authorized(
   http: HttpOptions,
-  session: SessionRef,
   request: HttpRequest,
-  signal: AbortSignal,
-): Promise<Response> {
-  const attempt = async (): Promise<Response> =>
-    http.fetch(http.url, {
-      method: request.method,
-      headers: await headersOf(http, session, request),
-      ...(request.method === "POST" ? { body: JSON.stringify(request.message) } : {}),
-      ...(http.credentials === undefined ? {} : { credentials: http.credentials }),
-      // A followed redirect would carry the session id, and a POST's body, to whatever origin it names.
-      redirect: "manual",
-      cache: "no-store",
-      signal,
-    });
+  attempt: () => Promise<Response>,
+): Promise<Opened> {
   const response = await attempt();
-  const provider = http.authProvider;
+  const { authProvider } = http;
   const isRefused = response.status === 401 || response.status === 403;
-  if (!isRefused || provider?.onUnauthorized === undefined) return response;
+  if (!isRefused || authProvider?.onUnauthorized === undefined) return read(http, response, request);
   discard(response);
-  await provider.onUnauthorized(response);
-  return attempt();
+  try {
+    await authProvider.onUnauthorized(response);
+  } catch (cause) {
+    return { kind: "refused", status: response.status, retryAfterMs: undefined, cause };
+  }
+  return read(http, await attempt(), request);
 }
 
 async function headersOf(http: HttpOptions, session: SessionRef, request: HttpRequest): Promise<Headers> {
@@ -135,7 +158,9 @@ async function headersOf(http: HttpOptions, session: SessionRef, request: HttpRe
   if (session.id !== undefined) headers.set("Mcp-Session-Id", session.id);
   if (session.protocolVersion !== undefined) headers.set("Mcp-Protocol-Version", session.protocolVersion);
   if (request.method === "GET" && request.lastEventId !== undefined) {
-    headers.set("Last-Event-ID", request.lastEventId);
+    // As UTF-8 (WHATWG HTML, server-sent events); a header's characters stand for bytes.
+    const bytes = new TextEncoder().encode(request.lastEventId);
+    headers.set("Last-Event-ID", String.fromCharCode(...bytes));
   }
   const token = await http.authProvider?.token();
   if (token !== undefined) headers.set("Authorization", `Bearer ${token}`);
@@ -149,8 +174,8 @@ async function read(http: HttpOptions, response: Response, request: HttpRequest)
     const retryAfterMs = parseRetryAfter(response.headers.get("Retry-After"), Date.now());
     return { kind: "refused", status: response.status === 0 ? 302 : response.status, retryAfterMs };
   }
-  const contentType = response.headers.get("Content-Type") ?? "none";
-  const mediaType = contentType.split(";", 1)[0]?.trim().toLowerCase();
+  const contentType = response.headers.get("Content-Type") ?? undefined;
+  const mediaType = contentType?.split(";", 1)[0]?.trim().toLowerCase();
   const sessionId = response.headers.get("Mcp-Session-Id") ?? undefined;
   if (mediaType === "text/event-stream" && response.body !== null) {
     return { kind: "events", body: response.body, sessionId };
@@ -163,22 +188,25 @@ async function read(http: HttpOptions, response: Response, request: HttpRequest)
     const text = await readText(response, http.maxMessageLength);
     const messages = text === undefined ? undefined : parseMessages(text);
     if (messages !== undefined) return { kind: "json", messages, sessionId };
+    return { kind: "unreadable", contentType: `${contentType}, but not JSON-RPC or too long` };
   }
   discard(response);
   return { kind: "unreadable", contentType };
 }
 
 /** Reads a body of bounded length; `undefined` when it is longer. */
-async function readText(response: Response, maxLength: number): Promise<string | undefined> {
-  const chunks = response.body?.getReader();
+async function readText({ body }: Response, maxLength: number): Promise<string | undefined> {
+  if (body === null) return "";
+  const chunks = body.getReader();
   const decoder = new TextDecoder();
   let text = "";
   for (;;) {
-    const read = await chunks?.read();
-    if (read?.value === undefined) return text + decoder.decode();
-    text += decoder.decode(read.value, { stream: true });
+    const { done, value } = await chunks.read();
+    if (done) return text + decoder.decode();
+    text += decoder.decode(value, { stream: true });
     if (text.length <= maxLength) continue;
-    await chunks?.cancel();
+    // Not awaited: the body of a response that was cloned is cancelled only when both are.
+    chunks.cancel().catch(() => undefined);
     return undefined;
   }
 }
@@ -187,9 +215,9 @@ function discard(response: Response): void {
   response.body?.cancel().catch(() => undefined);
 }
 
-function codeOf(error: unknown): string {
-  const cause =
-    isRecord(error) || error instanceof Error ? (error as { cause?: unknown; code?: unknown }) : {};
-  if (typeof cause.code === "string") return cause.code;
-  return cause.cause === undefined ? "" : codeOf(cause.cause);
+/** Whether no connection came about, so that the server cannot have seen the request. Only Node says so. */
+function isUnconnected(error: unknown): boolean {
+  if (typeof error !== "object" || error === null) return false;
+  const { cause, code, syscall } = error as { cause?: unknown; code?: unknown; syscall?: unknown };
+  return UNSENT.has(code) || syscall === "connect" || isUnconnected(cause);
 }

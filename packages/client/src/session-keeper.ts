@@ -3,7 +3,7 @@ import { isResponse, type JsonRpcMessage, type JsonRpcRequest, type Params } fro
 import { exchange, reinitialize, Session } from "./session.js";
 import type { SessionState } from "./session-state.js";
 import { listChanges, settingRequests } from "./settings.js";
-import type { Link } from "./stream-loop.js";
+import type { Link } from "./stream-task.js";
 import type { WireIds } from "./wire-ids.js";
 
 export interface SessionKeeperOptions {

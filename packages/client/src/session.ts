@@ -2,7 +2,8 @@ import { ResumeError } from "./errors.js";
 import { isRecord, isResponse, type JsonRpcMessage, type JsonRpcRequest, type Params } from "./json-rpc.js";
 import type { SessionRef } from "./open-stream.js";
 import type { SavedSession } from "./session-state.js";
-import { type Link, runStream, type StreamTask } from "./stream-loop.js";
+import { runStream } from "./stream-loop.js";
+import type { Link, StreamTask } from "./stream-task.js";
 import { StreamCursor } from "./stream-cursor.js";
 
 /** A session as the client knows it. Its id comes with the headers of the initialize answer. */

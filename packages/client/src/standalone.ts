@@ -5,7 +5,8 @@ import type { JsonRpcMessage } from "./json-rpc.js";
 import type { SessionKeeper } from "./session-keeper.js";
 import type { SessionState } from "./session-state.js";
 import { StreamCursor } from "./stream-cursor.js";
-import { type Link, runStream, type StreamTask } from "./stream-loop.js";
+import { runStream } from "./stream-loop.js";
+import type { Link, StreamTask } from "./stream-task.js";
 
 export interface StandaloneOptions {
   readonly state: SessionState;

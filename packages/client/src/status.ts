@@ -1,5 +1,5 @@
 import type { TransportStatus } from "./events.js";
-import type { StreamStatus } from "./stream-loop.js";
+import type { StreamStatus } from "./stream-task.js";
 
 /** The transport's status, made of those of its streams. */
 export function combineStatus(streams: Iterable<StreamStatus>): TransportStatus {

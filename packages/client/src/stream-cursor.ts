@@ -1,5 +1,5 @@
-/** An event id that cannot be sent back in a header is no cursor. */
-const HEADER_SAFE = /^[\x21-\x7e\x80-\xff](?:[\x20-\x7e\x80-\xff]*[\x21-\x7e\x80-\xff])?$/;
+/** An event id that can be sent back: no control characters, and no space that a header would lose. */
+const SENDABLE = /^[\x21-\x7e\x80-\uffff](?:[\x20-\x7e\x80-\uffff]*[\x21-\x7e\x80-\uffff])?$/;
 
 const MAX_ID_LENGTH = 4096;
 const REMEMBERED_IDS = 512;
@@ -15,8 +15,8 @@ export class StreamCursor {
   retryMs: number | undefined;
 
   constructor(eventId?: string, retryMs?: number) {
-    this.#eventId = eventId;
     this.retryMs = retryMs;
+    this.advance(eventId);
   }
 
   /** What `Last-Event-ID` will say; `undefined` when the stream cannot be resumed. */
@@ -27,21 +27,17 @@ export class StreamCursor {
   /**
    * Moves to the event that was read.
    *
-   * An empty id clears the cursor (WHATWG HTML, server-sent events, `id` field). An id that no header can carry
-   * leaves it where it is; what comes again after a resume is recognised by its id.
+   * An empty id clears the cursor (WHATWG HTML, server-sent events, `id` field). So does one that cannot be sent
+   * back, or is longer than 4096 characters: a resume from an earlier position would bring its message twice.
    *
-   * @returns whether the event is new. One that came before, under the same id, is not.
+   * @returns whether the event is new. One that came before, under the same id, is not; nor does it move the cursor.
    */
   advance(eventId: string | undefined): boolean {
     if (eventId === undefined) return true;
-    if (eventId === "") {
-      this.#eventId = undefined;
-      return true;
-    }
     if (this.#seen.has(eventId)) return false;
-    if (eventId.length > MAX_ID_LENGTH) return true;
-    this.#remember(eventId);
-    if (HEADER_SAFE.test(eventId)) this.#eventId = eventId;
+    const isCursor = eventId.length <= MAX_ID_LENGTH && SENDABLE.test(eventId);
+    this.#eventId = isCursor ? eventId : undefined;
+    if (isCursor) this.#remember(eventId);
     return true;
   }
 

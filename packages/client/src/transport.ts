@@ -18,7 +18,7 @@ import { SessionKeeper } from "./session-keeper.js";
 import { SessionState } from "./session-state.js";
 import { Standalone } from "./standalone.js";
 import type { Slot } from "./state-store.js";
-import type { Link } from "./stream-loop.js";
+import type { Link } from "./stream-task.js";
 import { WireIds } from "./wire-ids.js";
 
 /** Unanswered requests of the server that are kept; more would be a server that asks and never listens. */

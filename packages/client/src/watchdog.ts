@@ -3,6 +3,7 @@ export const DEFAULT_SILENCE_MS = 45_000;
 
 const SHORTEST_MS = 5_000;
 const LONGEST_MS = 300_000;
+const SHORTEST_PAUSE_MS = 1_000;
 
 /**
  * How long the next silence may last: three times the longest pause between two keep-alives, at least 5 s and at
@@ -48,9 +49,9 @@ export class Watchdog {
   /** A comment came: the server's keep-alive. */
   comment(): void {
     const now = Date.now();
-    if (this.#commentAt !== undefined) {
-      this.#longestPauseMs = Math.max(this.#longestPauseMs ?? 0, now - this.#commentAt);
-    }
+    const pauseMs = now - (this.#commentAt ?? now);
+    // Comments in a row are padding, not a rhythm.
+    if (pauseMs >= SHORTEST_PAUSE_MS) this.#longestPauseMs = Math.max(this.#longestPauseMs ?? 0, pauseMs);
     this.#commentAt = now;
   }
 }

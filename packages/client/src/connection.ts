@@ -1,0 +1,131 @@
+import { MAX_RETRY_MS } from "./backoff.js";
+import type { Outcome } from "./classify.js";
+import { ResumeError } from "./errors.js";
+import { isRequest, parseMessages } from "./json-rpc.js";
+import { openStream } from "./open-stream.js";
+import { readEvents } from "./read-events.js";
+import type { Link, StreamTask } from "./stream-task.js";
+
+/** A connection that lived so long is progress too: a silent stream that a proxy ends now and then is no storm. */
+const LASTING_MS = 30_000;
+
+/** What one connection of a stream came to. */
+export interface Connection {
+  readonly outcome: Outcome;
+  /** Whether a new event came, a priming one included: the server still knows the stream. */
+  readonly heard: boolean;
+  /** Whether a new message came, or the connection lasted. */
+  readonly progressed: boolean;
+  readonly retryAfterMs?: number | undefined;
+  readonly detail?: string;
+  readonly cause?: unknown;
+}
+
+/**
+ * Opens one connection of a stream and reads it to its end. A stream with a cursor, and the standalone one, is
+ * asked for with GET; else the request is sent.
+ *
+ * @param onLive - called when the server has begun an event stream
+ * @throws `signal.reason` when aborted; nothing for what a network or a server does.
+ */
+export async function runConnection(
+  task: StreamTask,
+  link: Link,
+  signal: AbortSignal,
+  onLive: () => void,
+): Promise<Connection> {
+  const { cursor, request: message, session } = task;
+  const isPost = message !== undefined && cursor.eventId === undefined;
+  const opened = await openStream(
+    link.http,
+    session,
+    isPost ? { method: "POST", message } : { method: "GET", lastEventId: cursor.eventId },
+    signal,
+  );
+  const shut = { heard: false, progressed: false };
+  if (opened.kind === "events" || opened.kind === "json") session.id ??= opened.sessionId;
+  if (isPost && !isRequest(message)) {
+    if (opened.kind === "events") void opened.body.cancel().catch(() => undefined);
+    // Some servers say 200 to a notification, with nothing in it, instead of 202.
+    const isEmpty = opened.kind === "unreadable" && opened.contentType === undefined;
+    if (isEmpty || opened.kind === "events" || opened.kind === "json" || opened.kind === "accepted")
+      return { ...shut, outcome: { kind: "answered" } };
+  }
+  switch (opened.kind) {
+    case "refused": {
+      const { cause, retryAfterMs, status } = opened;
+      return { ...shut, outcome: opened, retryAfterMs, cause, detail: `HTTP status ${status}` };
+    }
+    case "unreachable":
+      return { ...shut, outcome: opened, cause: opened.cause, detail: "no answer" };
+    case "unreadable":
+      return { ...shut, outcome: opened, detail: `content type ${opened.contentType ?? "none"}` };
+    case "accepted":
+      return { ...shut, outcome: { kind: "unreadable" }, detail: "an answer without a body" };
+    case "json":
+      if (await task.take(opened.messages)) return { ...shut, outcome: { kind: "answered" } };
+      return { ...shut, outcome: { kind: "violated" }, detail: "JSON that does not answer the request" };
+    case "events":
+      onLive();
+      return follow(task, link, opened.body, signal);
+  }
+}
+
+async function follow(
+  task: StreamTask,
+  link: Link,
+  body: ReadableStream<Uint8Array>,
+  signal: AbortSignal,
+): Promise<Connection> {
+  const { cursor } = task;
+  const openedAt = Date.now();
+  let answered = false;
+  let heard = false;
+  let progressed = false;
+  const connection = (outcome: Outcome, cause?: unknown): Connection => ({
+    outcome,
+    heard,
+    progressed: progressed || Date.now() - openedAt >= LASTING_MS,
+    detail: "a connection that broke",
+    cause,
+  });
+  const isAnswered = (): boolean => answered;
+  try {
+    await readEvents(
+      body,
+      {
+        silenceMs: link.silenceMs,
+        maxEventLength: link.http.maxMessageLength,
+        isWatched: () => cursor.eventId !== undefined,
+        wantsMore: () => !isAnswered(),
+        onRetry(ms) {
+          if (ms > MAX_RETRY_MS && cursor.retryMs !== MAX_RETRY_MS) {
+            const text = `The server asks to wait ${ms} ms before a resume; ${MAX_RETRY_MS} ms is waited`;
+            link.onError(new ResumeError("protocol", text));
+          }
+          cursor.retryMs = Math.min(ms, MAX_RETRY_MS);
+        },
+        async onEvent({ data, event, id }) {
+          if (!cursor.advance(id)) return;
+          heard = true;
+          const isMessage = data !== "" && (event === undefined || event === "message");
+          const messages = isMessage ? parseMessages(data) : [];
+          if (messages === undefined) {
+            link.onError(
+              new ResumeError("protocol", "The server sent an event that is not JSON-RPC; it was left out"),
+            );
+          } else if (messages.length > 0) progressed = true;
+          answered = await task.take(messages ?? []);
+        },
+      },
+      signal,
+    );
+    return connection(isAnswered() ? { kind: "answered" } : { kind: "ended", inOrder: true });
+  } catch (cause) {
+    signal.throwIfAborted();
+    return connection(
+      cause instanceof ResumeError ? { kind: "violated" } : { kind: "ended", inOrder: false },
+      cause,
+    );
+  }
+}

@@ -1,0 +1,85 @@
+import { describe, expect, it } from "vitest";
+import { StreamCursor } from "../src/stream-cursor.js";
+
+/** A cursor that has read events with these ids. */
+function after(...ids: readonly (string | undefined)[]): StreamCursor {
+  const cursor = new StreamCursor();
+  for (const id of ids) cursor.advance(id);
+  return cursor;
+}
+
+describe("StreamCursor", () => {
+  it("starts without a position, or at the one that was saved", () => {
+    expect(new StreamCursor().eventId).toBeUndefined();
+    expect(new StreamCursor("7", 250)).toMatchObject({ eventId: "7", retryMs: 250 });
+  });
+
+  it("moves to every id, that of a priming event included", () => {
+    expect(after("1", "2", "3").eventId).toBe("3");
+  });
+
+  it("stays where it is for an event without an id", () => {
+    expect(after("1", undefined).eventId).toBe("1");
+    expect(after("1").advance(undefined)).toBe(true);
+  });
+
+  it("is cleared by an empty id, and set again by the next one", () => {
+    expect(after("1", "").eventId).toBeUndefined();
+    expect(after("1", "", "2").eventId).toBe("2");
+  });
+
+  it("takes each of several events with an empty id for new", () => {
+    expect([after("").advance(""), after("1", "").advance("")]).toEqual([true, true]);
+  });
+
+  it("knows an event that came before, and does not move back to it", () => {
+    const cursor = after("1", "2", "3");
+    expect([cursor.advance("3"), cursor.advance("1")]).toEqual([false, false]);
+    expect(cursor.eventId).toBe("3");
+  });
+
+  it("knows the event at the position that was saved", () => {
+    expect(new StreamCursor("7").advance("7")).toBe(false);
+  });
+
+  it("knows events again after the cursor was cleared", () => {
+    expect(after("1", "2", "").advance("2")).toBe(false);
+  });
+
+  it("follows ids that go backwards when it has not seen them", () => {
+    expect(after("9", "8", "7").eventId).toBe("7");
+  });
+
+  it.each([
+    ["with a control character", "a\u0001b"],
+    ["with a tab", "a\tb"],
+    ["with DEL", "a\u007fb"],
+    ["that begins with a space", " a"],
+    ["that ends with a space", "a "],
+    ["of 64 kB", "x".repeat(65_536)],
+  ])("is cleared by an id %s: what comes after it could not be asked for without repeats", (_name, id) => {
+    const cursor = after("1");
+    expect(cursor.advance(id)).toBe(true);
+    expect(cursor.eventId).toBeUndefined();
+    cursor.advance("2");
+    expect(cursor.eventId).toBe("2");
+  });
+
+  it.each(["1:abc:_GET_stream", "a b", "é", "日本", "😀", "x".repeat(4096)])("can stand at %j", (id) => {
+    expect(after(id).eventId).toBe(id);
+  });
+
+  it("remembers the last 512 ids and no more", () => {
+    const ids = Array.from({ length: 600 }, (_, n) => `id-${n}`);
+    const cursor = after(...ids);
+    expect(cursor.advance("id-88")).toBe(false);
+    expect(cursor.advance("id-87")).toBe(true);
+  });
+
+  it("forgets everything when the server no longer knows the position", () => {
+    const cursor = after("1", "2");
+    cursor.reset();
+    expect(cursor.eventId).toBeUndefined();
+    expect(cursor.advance("1")).toBe(true);
+  });
+});
