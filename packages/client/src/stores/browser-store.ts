@@ -32,13 +32,32 @@ export function browserStore(page: Page, given: IndexedDBStoreOptions): StateSto
           : acquireByTicket(source, scope));
         if (signal.aborted) await acquired.release();
         signal.throwIfAborted();
-        const key: SlotKey = { scope, slot: acquired.slot };
+        const { slot, ticket } = acquired;
+        const key: SlotKey = { scope, slot };
+        let { savedAt } = acquired;
+        const forgetPage = page.onLeave((mayReturn) => {
+          // If this fails, the next new tab takes the slot, and the page is loaded anew when one goes back to it.
+          if (mayReturn && savedAt !== undefined)
+            records.mark({ ...key, savedAt, ticket, parkedAt: Date.now() }).catch(() => undefined);
+        });
         return createSlot(place, {
           read: () => records.read(key),
-          write: (text) => records.write(key, text, acquired.ticket),
-          remove: () => records.remove(key),
-          setAside: () => records.setAside(key),
-          unlock: () => acquired.release(),
+          async write(text) {
+            savedAt = Date.now();
+            await records.write({ ...key, savedAt, ticket }, text);
+          },
+          async remove() {
+            savedAt = undefined;
+            await records.remove(key);
+          },
+          async setAside() {
+            savedAt = undefined;
+            await records.setAside(key);
+          },
+          unlock() {
+            forgetPage();
+            return acquired.release();
+          },
         });
       } catch (error) {
         signal.throwIfAborted();

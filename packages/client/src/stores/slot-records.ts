@@ -12,6 +12,8 @@ export interface SlotKey {
 export interface Mark extends SlotKey, Orphan {
   /** Who may take the slot where there are no Web Locks; see slot-tickets.ts. */
   readonly ticket: string | undefined;
+  /** When the page that holds the slot went into the back/forward cache, in milliseconds since 1970. */
+  readonly parkedAt?: number;
 }
 
 const OBJECT_STORE = "slots";
@@ -70,6 +72,8 @@ export function slotRecords(databaseName: string) {
   const change = (step: (store: IDBObjectStore) => void): Promise<void> =>
     run("readwrite", (store) => {
       step(store);
+      // At once, without waiting for events: a page that is being left may get no more of those.
+      store.transaction.commit();
       return promisifyRequest(store.transaction);
     });
   const read = (key: SlotKey): Promise<unknown> =>
@@ -93,11 +97,14 @@ export function slotRecords(databaseName: string) {
       throw new ResumeError("state-corrupt", `the saved state of ${key.scope} cannot be read`, { cause });
     },
 
-    write: (key: SlotKey, text: string, ticket: string | undefined): Promise<void> =>
+    write: (mark: Mark, text: string): Promise<void> =>
       change((store) => {
-        store.put({ ...key, savedAt: Date.now(), ticket } satisfies Mark, at(MARK, key));
-        store.put(text, at(RECORD, key));
+        store.put(mark, at(MARK, mark));
+        store.put(text, at(RECORD, mark));
       }),
+
+    /** Changes the mark alone. */
+    mark: (mark: Mark): Promise<void> => change((store) => void store.put(mark, at(MARK, mark))),
 
     remove: (key: SlotKey): Promise<void> =>
       change((store) => {

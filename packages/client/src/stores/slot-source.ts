@@ -13,6 +13,8 @@ export interface SlotSource {
 /** A slot that is this client's until `release`. */
 export interface Acquired {
   readonly slot: string;
+  /** When its record was saved; `undefined` when it has none, or where that does not matter. */
+  readonly savedAt: number | undefined;
   /** To be saved with the record, where there are no locks. */
   readonly ticket: string | undefined;
   release(): Promise<void>;

@@ -38,6 +38,7 @@ export async function acquireByTicket(
   });
   return {
     slot,
+    savedAt: undefined,
     ticket,
     release() {
       forgetPage();

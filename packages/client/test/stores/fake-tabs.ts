@@ -55,9 +55,14 @@ export class FakePage implements Page {
     return this.#listeners.size;
   }
 
-  /** `pagehide`, as when another page is opened in the tab; the page stays in the back/forward cache. */
+  /** `pagehide`, as when another page is opened in the tab; the page goes into the back/forward cache. */
   hide(): void {
     for (const listener of [...this.#listeners]) listener(true);
+    this.#browser.locks.cache(this.#clientId);
+  }
+  /** Whether the back/forward cache still has the page. */
+  get isCached(): boolean {
+    return this.#browser.locks.isCached(this.#clientId);
   }
   /** `pagehide` for good. The locks are released only with `die`, as the browser gets round to it. */
   leave(): void {

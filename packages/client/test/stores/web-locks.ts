@@ -1,14 +1,13 @@
 /**
  * Exclusive Web Locks as the specification has them (https://w3c.github.io/web-locks/), for Node 20, which has none:
  * `request` with `ifAvailable` and `signal`, `query`, and the release of all that a client held when it ends.
+ * A client in the back/forward cache is thrown out of it, and its locks are released, when another one requests a lock
+ * that it holds, or queries (Web Platform Tests, web-locks/bfcache).
  */
 export class TestLocks {
   readonly #held: { readonly info: LockInfo; readonly release: () => void }[] = [];
   readonly #queue: { readonly info: LockInfo; readonly grant: () => void }[] = [];
-  /** Names that were requested while another client held them: what throws a page out of the back/forward cache. */
-  readonly contended: string[] = [];
-  /** How often anybody looked. */
-  queries = 0;
+  readonly #cached = new Set<string>();
 
   /** What `navigator.locks` is to one page or worker. */
   client(clientId: string): LockManager {
@@ -20,16 +19,14 @@ export class TestLocks {
       if (options.ifAvailable === true && options.signal)
         throw new DOMException("signal and ifAvailable exclude one another", "NotSupportedError");
       options.signal?.throwIfAborted();
-      if (this.#isHeld(name)) {
-        this.contended.push(name);
-        if (options.ifAvailable === true) return await callback(null);
-      }
+      this.#evict((held) => held === name);
+      if (this.#isHeld(name) && options.ifAvailable === true) return await callback(null);
       return await this.#whenFree({ name, mode: "exclusive", clientId }, options.signal, callback);
     };
     return {
       request,
       query: () => {
-        this.queries++;
+        this.#evict(() => true);
         return Promise.resolve({
           held: this.#held.map(({ info }) => ({ ...info })),
           pending: this.#queue.map(({ info }) => ({ ...info })),
@@ -45,8 +42,28 @@ export class TestLocks {
     for (const lock of [...this.#held]) if (lock.info.clientId === clientId) lock.release();
   }
 
+  /** The page goes into the back/forward cache. */
+  cache(clientId: string): void {
+    this.#cached.add(clientId);
+  }
+
+  isCached(clientId: string): boolean {
+    return this.#cached.has(clientId);
+  }
+
+  get waiting(): number {
+    return this.#queue.length;
+  }
+
   get heldNames(): string[] {
     return this.#held.map(({ info }) => info.name ?? "");
+  }
+
+  #evict(concerns: (name: string) => boolean): void {
+    for (const { info } of [...this.#held]) {
+      const { clientId = "", name = "" } = info;
+      if (concerns(name) && this.#cached.delete(clientId)) this.end(clientId);
+    }
   }
 
   #isHeld(name: string): boolean {
