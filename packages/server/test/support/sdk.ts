@@ -24,7 +24,14 @@ interface TransportEvents {
   readonly onSessionClosed: (sessionId: string) => Promise<void>;
 }
 
-type Open = (sessionId: string, eventStore: SessionEventStore, events: TransportEvents) => Promise<Transport>;
+/** What both SDKs' types demand of an event store. */
+type SdkEventStore = Pick<SessionEventStore, "storeEvent" | "getStreamIdForEventId" | "replayEventsAfter">;
+
+export type Open = (
+  sessionId: string,
+  eventStore: SessionEventStore,
+  events: TransportEvents,
+) => Promise<Transport>;
 
 /** The same lines for each class: their types have nothing in common. */
 export const sdks: readonly { readonly sdk: string; readonly open: Open }[] = [
@@ -80,7 +87,7 @@ export class SdkSession {
   /** Opens a session and initializes it; the initialize answer is consumed. */
   static async open(
     open: Open,
-    store: EventStore,
+    store: Pick<EventStore, "endSession"> & { forSession(sessionId: string): SdkEventStore },
     options: { readonly protocolVersion?: string; readonly sessionId?: string } = {},
   ): Promise<SdkSession> {
     const { protocolVersion = "2025-11-25", sessionId = crypto.randomUUID() } = options;
