@@ -12,7 +12,7 @@ const LASTING_MS = 30_000;
 /** What one connection of a stream came to. */
 export interface Connection {
   readonly outcome: Outcome;
-  /** Whether a new event came, a priming one included: the server still knows the stream. */
+  /** Whether the stream moved on, be it by a priming event: the server still knows it. */
   readonly heard: boolean;
   /** Whether a new message came, or the connection lasted. */
   readonly progressed: boolean;
@@ -106,9 +106,10 @@ async function follow(
           cursor.retryMs = Math.min(ms, MAX_RETRY_MS);
         },
         async onEvent({ data, event, id }) {
-          if (!cursor.advance(id)) return;
-          heard = true;
+          const before = cursor.eventId;
           const isMessage = data !== "" && (event === undefined || event === "message");
+          if (!cursor.advance(id, isMessage)) return;
+          heard ||= isMessage || cursor.eventId !== before;
           const messages = isMessage ? parseMessages(data) : [];
           if (messages === undefined) {
             link.onError(

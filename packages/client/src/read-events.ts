@@ -18,6 +18,10 @@ export interface EventReader {
 /**
  * Reads one response body to its end. Returns when it ended, or when the reader wants no more.
  *
+ * An event without a `data` field is not seen, its id included: eventsource-parser leaves it out. MCP primes streams
+ * with an empty `data` field (2025-11-25, Transports); where a server leaves the field out, a resume asks from the
+ * position before, which brings the same messages.
+ *
  * @throws {ResumeError} `protocol` for an event over the limit; else whatever broke the connection, or
  * `signal.reason`.
  */

@@ -16,7 +16,7 @@ export class StreamCursor {
 
   constructor(eventId?: string, retryMs?: number) {
     this.retryMs = retryMs;
-    this.advance(eventId);
+    this.advance(eventId, false);
   }
 
   /** What `Last-Event-ID` will say; `undefined` when the stream cannot be resumed. */
@@ -30,14 +30,17 @@ export class StreamCursor {
    * An empty id clears the cursor (WHATWG HTML, server-sent events, `id` field). So does one that cannot be sent
    * back, or is longer than 4096 characters: a resume from an earlier position would bring its message twice.
    *
-   * @returns whether the event is new. One that came before, under the same id, is not; nor does it move the cursor.
+   * @param isMessage - whether the event carries a message. One that does not may share its id with one that does:
+   *   the official Rust SDK primes a stream with the id of its first message.
+   * @returns whether the event is new. A message that came before, under the same id, is not; nor does it move the
+   *   cursor.
    */
-  advance(eventId: string | undefined): boolean {
+  advance(eventId: string | undefined, isMessage: boolean): boolean {
     if (eventId === undefined) return true;
-    if (this.#seen.has(eventId)) return false;
+    if (isMessage && this.#seen.has(eventId)) return false;
     const isCursor = eventId.length <= MAX_ID_LENGTH && SENDABLE.test(eventId);
     this.#eventId = isCursor ? eventId : undefined;
-    if (isCursor) this.#remember(eventId);
+    if (isCursor && isMessage) this.#remember(eventId);
     return true;
   }
 

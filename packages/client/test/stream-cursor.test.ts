@@ -4,7 +4,7 @@ import { StreamCursor } from "../src/stream-cursor.js";
 /** A cursor that has read events with these ids. */
 function after(...ids: readonly (string | undefined)[]): StreamCursor {
   const cursor = new StreamCursor();
-  for (const id of ids) cursor.advance(id);
+  for (const id of ids) cursor.advance(id, true);
   return cursor;
 }
 
@@ -15,12 +15,14 @@ describe("StreamCursor", () => {
   });
 
   it("moves to every id, that of a priming event included", () => {
-    expect(after("1", "2", "3").eventId).toBe("3");
+    const cursor = after("1", "2");
+    cursor.advance("3", false);
+    expect(cursor.eventId).toBe("3");
   });
 
   it("stays where it is for an event without an id", () => {
     expect(after("1", undefined).eventId).toBe("1");
-    expect(after("1").advance(undefined)).toBe(true);
+    expect(after("1").advance(undefined, true)).toBe(true);
   });
 
   it("is cleared by an empty id, and set again by the next one", () => {
@@ -29,21 +31,28 @@ describe("StreamCursor", () => {
   });
 
   it("takes each of several events with an empty id for new", () => {
-    expect([after("").advance(""), after("1", "").advance("")]).toEqual([true, true]);
+    expect([after("").advance("", true), after("1", "").advance("", true)]).toEqual([true, true]);
   });
 
   it("knows an event that came before, and does not move back to it", () => {
     const cursor = after("1", "2", "3");
-    expect([cursor.advance("3"), cursor.advance("1")]).toEqual([false, false]);
+    expect([cursor.advance("3", true), cursor.advance("1", true)]).toEqual([false, false]);
     expect(cursor.eventId).toBe("3");
   });
 
-  it("knows the event at the position that was saved", () => {
-    expect(new StreamCursor("7").advance("7")).toBe(false);
+  it("takes the message for new whose id its priming event had already, as the Rust SDK sends it", () => {
+    const cursor = new StreamCursor();
+    cursor.advance("0/7", false);
+    expect(cursor.advance("0/7", true)).toBe(true);
+    expect(cursor.advance("0/7", true)).toBe(false);
+  });
+
+  it("does not take the saved position for a message that came: it may be a priming event's", () => {
+    expect(new StreamCursor("0/7").advance("0/7", true)).toBe(true);
   });
 
   it("knows events again after the cursor was cleared", () => {
-    expect(after("1", "2", "").advance("2")).toBe(false);
+    expect(after("1", "2", "").advance("2", true)).toBe(false);
   });
 
   it("follows ids that go backwards when it has not seen them", () => {
@@ -59,9 +68,9 @@ describe("StreamCursor", () => {
     ["of 64 kB", "x".repeat(65_536)],
   ])("is cleared by an id %s: what comes after it could not be asked for without repeats", (_name, id) => {
     const cursor = after("1");
-    expect(cursor.advance(id)).toBe(true);
+    expect(cursor.advance(id, true)).toBe(true);
     expect(cursor.eventId).toBeUndefined();
-    cursor.advance("2");
+    cursor.advance("2", true);
     expect(cursor.eventId).toBe("2");
   });
 
@@ -72,14 +81,14 @@ describe("StreamCursor", () => {
   it("remembers the last 512 ids and no more", () => {
     const ids = Array.from({ length: 600 }, (_, n) => `id-${n}`);
     const cursor = after(...ids);
-    expect(cursor.advance("id-88")).toBe(false);
-    expect(cursor.advance("id-87")).toBe(true);
+    expect(cursor.advance("id-88", true)).toBe(false);
+    expect(cursor.advance("id-87", true)).toBe(true);
   });
 
   it("forgets everything when the server no longer knows the position", () => {
     const cursor = after("1", "2");
     cursor.reset();
     expect(cursor.eventId).toBeUndefined();
-    expect(cursor.advance("1")).toBe(true);
+    expect(cursor.advance("1", true)).toBe(true);
   });
 });
