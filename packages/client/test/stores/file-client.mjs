@@ -12,10 +12,11 @@ const commands = {
     return { record: (await slot.load()) ?? null };
   },
   save: async (record) => ({ saved: await slot.save(record) }),
-  /** Saves as fast as it can, a growing record, until the process is killed. */
-  saveForEver: async ({ filler }) => {
+  /** Saves as fast as it can, records that take several writes each, until the process is killed. */
+  saveForEver: async () => {
+    const filler = "x".repeat(4_000_000);
     for (let n = 1; ; n++) {
-      await slot.save({ n, filler: filler.repeat(n % 50), end: n });
+      await slot.save({ n, filler, end: n });
       process.stdout.write(`${JSON.stringify({ n })}\n`);
     }
   },
