@@ -14,7 +14,10 @@ export interface Retention {
   readonly maxEvents: number | null;
   /** The newest events are kept whose payloads together do not exceed so many bytes of UTF-8. */
   readonly maxBytes: number | null;
-  /** An event older than so many milliseconds is not returned any more. */
+  /**
+   * An event older than so many milliseconds is not returned any more. When the limit of a stream grows, the events
+   * that it has already may still go by the shorter one.
+   */
   readonly ttlMs: number | null;
   /**
    * A stream's epoch and head outlive its events by so many milliseconds after the last append, so that a cursor

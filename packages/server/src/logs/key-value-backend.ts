@@ -50,6 +50,13 @@ export class KeyValueBackend {
     );
   }
 
+  /** Removes the place that the head of a version was not written to. */
+  async removeOtherHead(stream: string, version: number): Promise<void> {
+    await this.#write("the removal of an older head", () =>
+      this.#keyValue.delete(headKey(stream, version + 1), { collection: this.#heads }),
+    );
+  }
+
   async removeHead(stream: string): Promise<void> {
     await this.#write("the removal of a stream", () =>
       this.#keyValue.deleteMany([headKey(stream, 0), headKey(stream, 1)], { collection: this.#heads }),

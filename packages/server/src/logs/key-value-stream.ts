@@ -110,6 +110,10 @@ export class KeyValueStream {
     return !this.isContinuedBy(head) && (head.bornAt > this.#bornAt || head.version > this.#version);
   }
 
+  get version(): number {
+    return this.#version;
+  }
+
   /** Makes the writer the one who writes from now on, in a segment of its own unless it goes on with its last one. */
   own(writer: string): void {
     if (this.isOwned) return;

@@ -19,12 +19,13 @@ const EVENTS_TO_REMOVE_MAX = 256;
 interface NewEvent {
   readonly payload: string;
   readonly bytes: number;
-  readonly retention: Retention;
 }
 
 /** Appends of one stream that are written together. */
 interface Batch {
   readonly events: NewEvent[];
+  /** One for all of them, since the head has room for one. */
+  readonly retention: Retention;
   bytes: number;
   readonly positions: Promise<readonly Position[]>;
 }
@@ -59,7 +60,7 @@ export class KeyValueWriter {
     this.#settings = settings;
   }
 
-  async append(name: string, event: NewEvent): Promise<Position> {
+  async append(name: string, event: NewEvent, retention: Retention): Promise<Position> {
     const { maxPendingBytes } = this.#settings;
     if (this.#pendingBytes > 0 && this.#pendingBytes + event.bytes > maxPendingBytes) {
       throw new EventStoreError(
@@ -73,10 +74,11 @@ export class KeyValueWriter {
       let batch = this.#openBatches.get(name);
       if (
         batch === undefined ||
+        !isSame(batch.retention, retention) ||
         batch.events.length >= EVENTS_PER_WRITE ||
         batch.bytes + event.bytes > BYTES_PER_WRITE
       ) {
-        batch = this.#openBatch(name);
+        batch = this.#openBatch(name, retention);
       }
       const index = batch.events.push(event) - 1;
       batch.bytes += event.bytes;
@@ -95,14 +97,11 @@ export class KeyValueWriter {
       if (stream === undefined || stream.window.isEnded || stream.window.isForgotten(this.#settings.now()))
         return;
       const { head, lastAppendAt, retention } = stream.window;
-      await this.#change(lane, stream, () =>
-        this.#backend.writeHead(
-          name,
-          stream.nextHead(head, retention, lastAppendAt, true),
-          forgetAfterMs(retention, true),
-        ),
-      );
-      stream.window.isEnded = true;
+      await this.#change(lane, stream, async () => {
+        const record = stream.nextHead(head, retention, lastAppendAt, true);
+        await this.#backend.writeHead(name, record, forgetAfterMs(retention, true));
+      });
+      await this.#applied(lane, stream, retention, true);
       this.#wakeUps.wake(name);
     });
   }
@@ -124,26 +123,31 @@ export class KeyValueWriter {
     await Promise.all(this.#removals);
   }
 
-  #openBatch(name: string): Batch {
+  #openBatch(name: string, retention: Retention): Batch {
     const events: NewEvent[] = [];
     const positions = this.#lanes.run(name, (lane) => {
       if (this.#openBatches.get(name) === batch) this.#openBatches.delete(name);
-      return this.#write(lane, events);
+      return this.#write(lane, events, retention);
     });
-    const batch: Batch = { events, bytes: 0, positions };
+    const batch: Batch = { events, retention, bytes: 0, positions };
     this.#openBatches.set(name, batch);
     return batch;
   }
 
   /** @returns the positions of the events; none for those after which the stream had ended. */
-  async #write(lane: Lane<KeyValueStream>, events: readonly NewEvent[]): Promise<readonly Position[]> {
+  async #write(
+    lane: Lane<KeyValueStream>,
+    events: readonly NewEvent[],
+    retention: Retention,
+  ): Promise<readonly Position[]> {
     const now = this.#settings.now();
-    const stream = await this.#loadOrCreate(lane, events[0]?.retention, now);
-    if (stream === undefined || stream.window.isEnded) return [];
+    const stream = await this.#loadOrCreate(lane, retention, now);
+    if (stream.window.isEnded) return [];
     const { window } = stream;
+    // By the limit that held until now, and before the head is written, so that nothing comes back after a restart.
+    window.expire(now);
     const first = window.head + 1;
     const at = window.timeOf(now);
-    const retention = events.at(-1)?.retention ?? window.retention;
     await this.#change(lane, stream, async () => {
       const head = stream.nextHead(window.head + events.length, retention, at, false);
       const entries = events.map(({ payload }, index) => ({
@@ -156,10 +160,9 @@ export class KeyValueWriter {
       ]);
       for (const result of results) if (result.status === "rejected") throw result.reason;
     });
-    window.expire(now);
-    for (const event of events) {
-      window.retention = event.retention;
-      window.push({ bytes: event.bytes, at });
+    await this.#applied(lane, stream, retention, false);
+    for (const { bytes } of events) {
+      window.push({ bytes, at });
       window.trim();
     }
     this.#removeDropped(stream);
@@ -176,14 +179,14 @@ export class KeyValueWriter {
 
   async #loadOrCreate(
     lane: Lane<KeyValueStream>,
-    retention: Retention | undefined,
+    retention: Retention,
     now: number,
-  ): Promise<KeyValueStream | undefined> {
+  ): Promise<KeyValueStream> {
     const stream = await this.#load(lane);
     if (stream !== undefined && !stream.window.isForgotten(now)) return stream;
     if (stream !== undefined) this.#track(this.#removeAll(stream));
     lane.state = undefined;
-    return retention === undefined ? undefined : KeyValueStream.create(retention, this.#id, now);
+    return KeyValueStream.create(retention, this.#id, now);
   }
 
   /** Runs a write of the head. After a failure nothing is known of the stream any more: it is loaded again. */
@@ -202,6 +205,24 @@ export class KeyValueWriter {
       lane.state = undefined;
       throw error;
     }
+  }
+
+  /**
+   * Takes over what the head now says. If it expires sooner than the one before it, that one must go: it would come to
+   * light again, and with it a stream that had been forgotten.
+   */
+  async #applied(
+    lane: Lane<KeyValueStream>,
+    stream: KeyValueStream,
+    retention: Retention,
+    isEnded: boolean,
+  ): Promise<void> {
+    const { window, version } = stream;
+    const before = forgetAfterMs(window.retention, window.isEnded) ?? Infinity;
+    window.retention = retention;
+    window.isEnded = isEnded;
+    if ((forgetAfterMs(retention, isEnded) ?? Infinity) >= before) return;
+    await this.#backend.removeOtherHead(lane.name, version).catch(() => undefined);
   }
 
   #removeDropped(stream: KeyValueStream): void {
@@ -235,4 +256,14 @@ export class KeyValueWriter {
       .finally(() => this.#removals.delete(tracked));
     this.#removals.add(tracked);
   }
+}
+
+function isSame(one: Retention, other: Retention): boolean {
+  return (
+    one === other ||
+    (one.maxEvents === other.maxEvents &&
+      one.maxBytes === other.maxBytes &&
+      one.ttlMs === other.ttlMs &&
+      one.headTtlMs === other.headTtlMs)
+  );
 }

@@ -111,7 +111,7 @@ class KeyValueLog implements EventLog {
     checkStream(stream);
     checkRetention(retention);
     const bytes = checkPayload(payload, this.#maxPayloadBytes);
-    return this.#writer.append(stream, { payload, bytes, retention });
+    return this.#writer.append(stream, { payload, bytes }, retention);
   }
 
   async read(stream: string, after: number, limit: number): Promise<LogPage | undefined> {

@@ -1,0 +1,82 @@
+import assert from "node:assert/strict";
+import { keep, type LogTest, numbered, readPage } from "./fixture.js";
+import { nextWake, WAKE_LIMIT_MS } from "./waiting.js";
+
+export function wakeUpTests(test: LogTest): void {
+  test("wakes a subscriber after an append", async ({ log }) => {
+    const wake = nextWake(log, "stream");
+    await log.append("stream", "event", keep());
+    assert.ok(await wake.within(WAKE_LIMIT_MS), "no wake-up");
+    assert.equal((await readPage(log, "stream")).entries.length, 1);
+    wake.unsubscribe();
+  });
+
+  test("wakes each subscriber of a stream, also the same function twice", async ({ log }) => {
+    const wakes = [1, 2, 3].map(() => nextWake(log, "stream"));
+    let calls = 0;
+    const count = (): void => {
+      calls += 1;
+    };
+    const unsubscribeOne = log.subscribe("stream", count);
+    const unsubscribeOther = log.subscribe("stream", count);
+    unsubscribeOne();
+    await log.append("stream", "event", keep());
+    for (const wake of wakes) assert.ok(await wake.within(WAKE_LIMIT_MS), "no wake-up");
+    assert.ok(calls >= 1, "the second subscription ended with the first");
+    for (const wake of wakes) wake.unsubscribe();
+    unsubscribeOther();
+  });
+
+  test("does not wake after the subscription has ended, also when it ends twice", async ({ log }) => {
+    const ended = nextWake(log, "stream");
+    const other = nextWake(log, "stream");
+    ended.unsubscribe();
+    ended.unsubscribe();
+    await log.append("stream", "event", keep());
+    assert.ok(await other.within(WAKE_LIMIT_MS), "no wake-up");
+    assert.equal(ended.count(), 0);
+    other.unsubscribe();
+  });
+
+  test("wakes for a stream that is subscribed to before it exists, and after it was deleted", async ({
+    log,
+  }) => {
+    const before = nextWake(log, "stream");
+    await log.append("stream", "event", keep());
+    assert.ok(await before.within(WAKE_LIMIT_MS), "no wake-up");
+    before.unsubscribe();
+    await log.delete("stream");
+    const after = nextWake(log, "stream");
+    await log.append("stream", "event", keep());
+    assert.ok(await after.within(WAKE_LIMIT_MS), "no wake-up after the delete");
+    after.unsubscribe();
+  });
+
+  test("loses nothing for a follower who subscribes, reads, and waits to be woken", async ({ log }) => {
+    const wanted = numbered(200);
+    const followers = [1, 2, 3].map(async () => {
+      const seen: string[] = [];
+      while (seen.length < wanted.length) {
+        const wake = nextWake(log, "stream");
+        const page = await log.read("stream", seen.length, 16);
+        seen.push(...(page?.entries.map(({ payload }) => payload) ?? []));
+        const isBehind = page !== undefined && page.head.seq > seen.length;
+        if (seen.length < wanted.length && !isBehind) {
+          assert.ok(await wake.within(WAKE_LIMIT_MS), `no wake-up after event ${seen.length}`);
+        }
+        wake.unsubscribe();
+      }
+      return seen;
+    });
+    const appending = (async () => {
+      // In bursts of changing size, awaited and not, so that followers are caught in every state.
+      for (let index = 0; index < wanted.length;) {
+        const burst = wanted.slice(index, index + 1 + (index % 5));
+        await Promise.all(burst.map((payload) => log.append("stream", payload, keep())));
+        index += burst.length;
+      }
+    })();
+    const [, ...seen] = await Promise.all([appending, ...followers]);
+    assert.deepEqual(seen, [wanted, wanted, wanted]);
+  });
+}
