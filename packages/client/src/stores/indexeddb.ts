@@ -10,6 +10,10 @@ export type { IndexedDBStoreOptions } from "./browser-store.js";
  * (sessionStorage remembers which), a duplicated tab gets another one, and a new tab takes over what a closed tab of
  * the same server and partition left. Give a worker a `slotName`: it has no sessionStorage.
  *
+ * A page in the back/forward cache keeps its slot, and other tabs leave it alone for half an hour. When the next page
+ * of its own tab uses the store too, that one goes on with the slot at once; the browser then loads the first page
+ * anew when one goes back to it.
+ *
  * Where a page is served over plain HTTP there are no Web Locks: state then survives reloads of the same tab,
  * and nothing is taken over.
  *
