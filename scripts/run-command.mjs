@@ -42,6 +42,23 @@ export function runTool(tool, args, environment = {}) {
 }
 
 /**
+ * Runs a tool of node_modules that has much to say when all is well. What it says is shown only when it fails.
+ *
+ * @param {string} tool
+ * @param {readonly string[]} args
+ * @returns {boolean} whether it ended well
+ */
+export function runToolQuietly(tool, args) {
+  const { status, stdout, stderr } = spawnSync("npx", ["--no-install", tool, ...args], {
+    cwd: ROOT,
+    encoding: "utf8",
+    shell: process.platform === "win32",
+  });
+  if (status !== 0) console.error(`${stdout}${stderr}`);
+  return status === 0;
+}
+
+/**
  * @param {string} command
  * @param {readonly string[]} args
  * @returns {string | undefined} what it printed, without the space around; `undefined` when it failed

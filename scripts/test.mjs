@@ -32,7 +32,11 @@ const STAGES = [
         environment,
       ),
   },
-  { name: "packages", purpose: "what would be published: files, types, size", run: checkPackages },
+  {
+    name: "packages",
+    purpose: "what would be published: files, types, size",
+    run: async () => checkPackages(),
+  },
   {
     name: "e2e",
     purpose: "the demo in a real browser, over connections that really break",
