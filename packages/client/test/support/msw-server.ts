@@ -170,8 +170,13 @@ export function scriptedServer(): ScriptedServer {
       return answerTo(entry)(entry);
     }),
   );
+  const play = (next: Script): void => {
+    script = next;
+    sessions = 0;
+    received.length = 0;
+  };
   beforeAll(() => msw.listen({ onUnhandledRequest: "error" }));
-  afterEach(() => msw.resetHandlers());
+  afterEach(() => play({}));
   afterAll(() => msw.close());
   const isHandshake = ({ message }: Received): boolean =>
     message !== undefined &&
@@ -181,10 +186,6 @@ export function scriptedServer(): ScriptedServer {
     msw,
     received,
     calls: () => received.filter((request) => !isHandshake(request)),
-    play(next) {
-      script = next;
-      sessions = 0;
-      received.length = 0;
-    },
+    play,
   };
 }
