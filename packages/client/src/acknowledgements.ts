@@ -6,31 +6,35 @@
  */
 export class Acknowledgements {
   readonly #manual: boolean;
-  #waiting: (() => void)[] = [];
+  /** By stream: what an app never acknowledges must not pile up. */
+  readonly #waiting = new Map<object, () => void>();
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(manual: boolean) {
     this.#manual = manual;
   }
 
-  /** Calls `release` when what was handed over so far counts as handled. */
-  after(release: () => void): void {
-    this.#waiting.push(release);
+  /**
+   * Calls `release` when what was handed over so far counts as handled, unless the same stream comes with a later
+   * one before that.
+   */
+  after(stream: object, release: () => void): void {
+    this.#waiting.set(stream, release);
     if (this.#manual) return;
     this.#timer ??= setTimeout(() => this.acknowledge(), 0);
   }
 
   /** Everything that was handed over so far is handled. */
   acknowledge(): void {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
-    for (const release of this.#waiting.splice(0)) release();
+    const released = [...this.#waiting.values()];
+    this.drop();
+    for (const release of released) release();
   }
 
   /** Forgets what is not handled: it comes again in the next life. */
   drop(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    this.#waiting = [];
+    this.#waiting.clear();
   }
 }

@@ -1,23 +1,22 @@
 import type { Acknowledgements } from "./acknowledgements.js";
 import type { StreamName } from "./events.js";
 import { ResumeError } from "./errors.js";
-import { PreviousCall } from "./interrupted.js";
-import { isRecord, isResponse, type JsonRpcMessage, type JsonRpcRequest } from "./json-rpc.js";
+import { type Call, keyOf, originOf, type WireRequest } from "./call.js";
+import { type InterruptedCall, PreviousCall } from "./interrupted.js";
+import { isRecord, isResponse, type JsonRpcMessage, type JsonRpcRequest, type Params } from "./json-rpc.js";
 import type { Resendable } from "./resendable.js";
-import { Session } from "./session.js";
+import type { Origin } from "./server-requests.js";
+import { exchange, Session } from "./session.js";
 import type { SessionKeeper } from "./session-keeper.js";
 import type { SavedCall, SessionState } from "./session-state.js";
 import { isSetting, rememberSetting } from "./settings.js";
 import { StreamCursor } from "./stream-cursor.js";
 import { runStream } from "./stream-loop.js";
 import type { Link, StreamTask } from "./stream-task.js";
-import type { WireIds } from "./wire-ids.js";
+import { type WireIds, withWireId } from "./wire-ids.js";
 
 /** A call that loses its session so often in a row is given up. */
 const MAX_SESSIONS = 3;
-
-/** How long saving a call's entry may hold up the call. */
-const SAVE_LIMIT_MS = 2_000;
 
 export interface CallsOptions {
   readonly state: SessionState;
@@ -29,34 +28,15 @@ export interface CallsOptions {
   readonly signal: AbortSignal;
   readonly saveParams: boolean;
   readonly maxQueuedMessages: number;
-  readonly receive: (message: JsonRpcMessage, stream: StreamName) => void;
+  readonly receive: (message: JsonRpcMessage, origin: Origin) => void;
   readonly onCursor: (stream: StreamName, eventId: string, persisted: boolean) => void;
   readonly onError: (error: Error) => void;
-  readonly notify: (session: Session, message: JsonRpcMessage) => Promise<void>;
-}
-
-interface Call extends StreamTask {
-  session: Session;
-  readonly request: JsonRpcRequest & { readonly id: string };
-  readonly abort: AbortController;
-  /** Whether the response was a task, whose progress goes on (MCP 2025-11-25, Tasks). */
-  isTask?: boolean;
-}
-
-function keyOf(request: JsonRpcRequest): string | undefined {
-  const meta = request.params?._meta;
-  const key = isRecord(meta) ? meta["resumable-mcp/key"] : undefined;
-  return typeof key === "string" ? key : undefined;
 }
 
 /** The requests in flight: those of this life, and those that an earlier one left behind. */
 export class Calls {
   readonly #options: CallsOptions;
-  readonly #running = new Map<string, Call>();
-  readonly #previous = new Map<
-    string,
-    { readonly call: PreviousCall; readonly key: string | undefined; run: () => void }
-  >();
+  readonly #calls = new Map<string, Call>();
 
   constructor(options: CallsOptions) {
     this.#options = options;
@@ -64,84 +44,123 @@ export class Calls {
   }
 
   /** The earlier life's calls that nobody has claimed yet. */
-  interrupted(): readonly PreviousCall[] {
-    return [...this.#previous.values()].map(({ call }) => call).filter((call) => !call.isClaimed);
+  interrupted(): readonly InterruptedCall[] {
+    return [...this.#calls.values()].flatMap(({ previous }) =>
+      previous === undefined || previous.isClaimed ? [] : [previous],
+    );
   }
 
   /** Lets the earlier life's calls go on. */
   resume(): void {
-    for (const previous of this.#previous.values()) previous.run();
+    for (const call of this.#calls.values())
+      if (call.previous !== undefined) void this.#goOn(call, call.previous);
   }
 
   /**
-   * Runs a request until its response was handed over.
+   * Runs a request until its response was handed over. One with a known key shares in the call that runs already.
    *
    * @throws {ResumeError} when no response can come.
    */
   async run(request: JsonRpcRequest): Promise<void> {
-    const { ids, keeper, state } = this.#options;
+    const { ids, keeper, saveParams, state } = this.#options;
     const key = keyOf(request);
-    for (const previous of this.#previous.values()) {
-      if (key !== undefined && previous.key === key && !previous.call.isClaimed)
-        return this.#attach(previous.call, request);
+    for (const call of this.#calls.values()) {
+      const isSame = key !== undefined && call.key === key && call.request.method === request.method;
+      if (isSame && !(call.previous?.isOver ?? call.isAnswered)) return this.#attach(call, request);
     }
     const wire = ids.outgoing(request);
-    const call = this.#call(keeper.current, wire, new StreamCursor(), (messages) =>
+    const call = this.#call(keeper.current, wire, key, new StreamCursor(), (messages) =>
       this.#take(call, request, messages),
     );
-    this.#running.set(wire.id, call);
+    const { method, params } = request;
     state.change((record) => {
       record.calls.push({
         id: wire.id,
-        method: request.method,
+        method,
+        startedAt: Date.now(),
         ...(key === undefined ? {} : { key }),
-        ...(this.#options.saveParams && request.params !== undefined ? { params: request.params } : {}),
+        ...(saveParams && params !== undefined ? { params } : {}),
       });
     });
+    call.done = this.#finish(call);
+    return call.done;
+  }
+
+  /** The SDK's client gives a request up: its stream is closed, its entry dropped, and the server told. */
+  async cancel(params: Params): Promise<void> {
+    const { ids } = this.#options;
+    const { requestId } = params;
+    if (typeof requestId !== "string" && typeof requestId !== "number") return;
+    const wireId = ids.wireIdOf(requestId);
+    const call = wireId === undefined ? undefined : this.#calls.get(wireId);
+    // Another request with the same key may still wait for the call.
+    if (call !== undefined && ids.drop(call.request.id, requestId)) await this.#cancel(call, params);
+  }
+
+  async #cancel(call: Call, params: Params): Promise<void> {
+    const { link, signal } = this.#options;
+    const requestId = call.request.id;
+    call.abort.abort(new ResumeError("closed", "The call was cancelled"));
+    this.#forget(call);
+    const method = "notifications/cancelled";
+    await exchange(call.session, { jsonrpc: "2.0", method, params: { ...params, requestId } }, link, signal);
+  }
+
+  async #finish(call: Call): Promise<void> {
     try {
-      await this.#saved(call.abort.signal);
-      await this.#runInSessions(call, request);
+      // The entry comes first: a call that was sent and then forgotten would be lost silently.
+      await this.#options.state.flush();
+      call.abort.signal.throwIfAborted();
+      await this.#runInSessions(call);
     } catch (error) {
       // After close() the entry stays, for the next life.
       if (this.#options.signal.aborted) throw error;
-      this.#forget(wire.id);
+      this.#forget(call);
       // Cancelled: the SDK's client has settled the request already.
       if (!call.abort.signal.aborted) throw error;
     } finally {
-      this.#running.delete(wire.id);
-      ids.release(wire.id, call.isTask === true);
+      this.#calls.delete(call.request.id);
+      this.#options.ids.release(call.request.id, call.isTask);
       call.abort.abort();
     }
   }
 
-  /** The SDK's client gives a request up. @returns the id on the wire, if it was still running. */
-  cancel(id: string | number): { readonly wireId: string; readonly session: Session } | undefined {
-    const wireId = this.#options.ids.wireIdOf(id);
-    const call = wireId === undefined ? undefined : this.#running.get(wireId);
-    if (wireId === undefined || call === undefined) return undefined;
-    call.abort.abort(new ResumeError("closed", "The call was cancelled"));
-    return { wireId, session: call.session };
-  }
-
-  async #runInSessions(call: Call, request: JsonRpcRequest | undefined): Promise<void> {
-    const { keeper, link, resendable } = this.#options;
+  async #runInSessions(call: Call): Promise<void> {
+    const { keeper, link, resendable, signal, state } = this.#options;
     for (let sessions = 1; ; sessions += 1) {
       try {
         await runStream(call, link, call.abort.signal);
         return;
       } catch (error) {
-        if (!(error instanceof ResumeError) || error.code !== "session-lost" || sessions >= MAX_SESSIONS)
-          throw error;
-        const session = await keeper.replace(call.session, error);
-        const mayRunAgain = request !== undefined && (!error.maybeExecuted || resendable.has(request));
-        if (!mayRunAgain) throw error;
+        if (!(error instanceof ResumeError) || error.code !== "session-lost") throw error;
+        const { maybeExecuted } = error;
+        const session = await keeper.replace(call.session, error).catch((cause: unknown) => {
+          signal.throwIfAborted();
+          const message = "The server lost the session, and no new one could be made";
+          throw new ResumeError("session-lost", message, { cause, maybeExecuted });
+        });
+        const mayRunAgain = call.previous === undefined && (!maybeExecuted || resendable.has(call.request));
+        if (!mayRunAgain || sessions >= MAX_SESSIONS) throw error;
         call.session = session;
+        call.wasSent ||= maybeExecuted;
         call.cursor.reset();
+        state.change((record) => {
+          const saved = record.calls.find(({ id }) => id === call.request.id);
+          delete saved?.session;
+          delete saved?.cursor;
+        });
       }
     }
   }
 
-  #call(session: Session, request: Call["request"], cursor: StreamCursor, take: StreamTask["take"]): Call {
+  #call(
+    session: Session,
+    request: WireRequest,
+    key: string | undefined,
+    cursor: StreamCursor,
+    take: StreamTask["take"],
+    mayBeSent = true,
+  ): Call {
     const { resendable, signal } = this.#options;
     const abort = new AbortController();
     if (signal.aborted) abort.abort(signal.reason);
@@ -149,135 +168,132 @@ export class Calls {
     const call: Call = {
       session,
       request,
+      key,
       cursor,
       abort,
       take,
-      isResendable: () => call.session.isIdempotent || resendable.has(request),
+      previous: undefined,
+      done: Promise.resolve(),
+      isAnswered: false,
+      wasSent: false,
+      isTask: false,
+      isResendable: () => mayBeSent && (call.session.isIdempotent || resendable.has(request)),
     };
+    this.#calls.set(request.id, call);
     return call;
   }
 
+  /** Takes what came on the stream of a call of this life. */
   #take(call: Call, request: JsonRpcRequest, messages: readonly JsonRpcMessage[]): boolean {
     const { receive, resendable, state } = this.#options;
-    const stream = { id: call.request.id, method: request.method };
-    let answered = false;
+    const origin = originOf(call);
     for (const message of messages) {
-      if (isResponse(message) && (message.id === call.request.id || message.id === undefined)) {
-        answered = true;
+      if (isResponse(message) && (message.id ?? call.request.id) === call.request.id) {
+        call.isAnswered = true;
         call.isTask = "result" in message && isRecord(message.result.task);
         resendable.learn(request, message);
         if ("result" in message && isSetting(request))
           state.change((record) => rememberSetting(record, request));
-        receive({ ...message, id: call.request.id }, stream);
-      } else receive(message, stream);
+        receive({ ...message, id: call.request.id }, origin);
+      } else receive(message, origin);
     }
-    this.#moved(call, stream, answered);
-    return answered;
+    this.#moved(call, origin, call.isAnswered);
+    return call.isAnswered;
   }
 
-  /** Notes how far a call's stream was read, and lets the record follow when the app has had it. */
-  #moved(call: Call, stream: StreamName, answered: boolean): void {
-    const { acknowledgements, onCursor } = this.#options;
-    const { eventId } = call.cursor;
-    if (eventId !== undefined) onCursor(stream, eventId, false);
-    acknowledgements.after(() => this.#persist(call, stream, eventId, answered));
-  }
-
-  #persist(call: Call, stream: StreamName, eventId: string | undefined, answered: boolean): void {
+  /** Notes how far a call's stream was handed over, and lets the record follow when the app has had it. */
+  #moved(call: Call, { eventId, session, stream }: Origin, isAnswered: boolean): void {
+    const { acknowledgements, onCursor, state } = this.#options;
     const { retryMs } = call.cursor;
-    if (answered) this.#forget(call.request.id);
-    else {
-      this.#options.state.change((record) => {
-        const saved = record.calls.find(({ id }) => id === call.request.id);
-        if (saved === undefined) return;
-        if (eventId === undefined) delete saved.cursor;
-        else saved.cursor = eventId;
-        if (retryMs !== undefined) saved.retryMs = retryMs;
-      });
-    }
-    if (eventId !== undefined) this.#options.onCursor(stream, eventId, true);
+    if (eventId !== undefined) onCursor(stream, eventId, false);
+    acknowledgements.after(call, () => {
+      if (session !== call.session) return;
+      if (isAnswered) this.#forget(call);
+      else {
+        state.change((record) => {
+          const saved = record.calls.find(({ id }) => id === call.request.id);
+          if (saved === undefined) return;
+          if (eventId === undefined) delete saved.cursor;
+          else saved.cursor = eventId;
+          if (retryMs !== undefined) saved.retryMs = retryMs;
+        });
+      }
+      if (eventId !== undefined) onCursor(stream, eventId, true);
+    });
   }
 
-  #forget(wireId: string): void {
-    this.#previous.delete(wireId);
-    this.#options.state.change((record) => (record.calls = record.calls.filter(({ id }) => id !== wireId)));
-  }
-
-  /** The entry comes first: a call that was sent and then forgotten would be lost silently. */
-  async #saved(signal: AbortSignal): Promise<void> {
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const limit = new Promise<void>((resolve) => (timer = setTimeout(resolve, SAVE_LIMIT_MS)));
-    await Promise.race([this.#options.state.flush(), limit]);
-    clearTimeout(timer);
-    signal.throwIfAborted();
+  #forget({ request: { id } }: Call): void {
+    this.#calls.delete(id);
+    this.#options.state.change((record) => {
+      record.calls = record.calls.filter((call) => call.id !== id);
+      // The server cannot wait for what it asked on that stream.
+      record.serverRequests = record.serverRequests.filter(({ call }) => call !== id);
+    });
   }
 
   #restore(saved: SavedCall): void {
-    const { keeper, maxQueuedMessages, notify, onError, receive, resendable } = this.#options;
-    const stream = { id: saved.id, method: saved.method };
-    const previous = new PreviousCall({
-      id: saved.id,
-      method: saved.method,
-      params: saved.params,
-      maxQueued: maxQueuedMessages,
-      forward: (message) => receive(message, stream),
-      onDiscard: () => this.#forget(saved.id),
-      onCancel: (reason) => {
-        call.abort.abort(new ResumeError("closed", "The call was cancelled"));
-        this.#forget(saved.id);
-        const params = { requestId: saved.id, ...(reason === undefined ? {} : { reason }) };
-        notify(call.session, { jsonrpc: "2.0", method: "notifications/cancelled", params }).catch(onError);
-      },
-    });
+    const { keeper, maxQueuedMessages, onError, receive, signal } = this.#options;
+    const { id, key, method, params } = saved;
     const session = saved.session === undefined ? keeper.current : new Session(saved.session);
-    const request = { jsonrpc: "2.0", id: saved.id, method: saved.method, params: saved.params } as const;
+    const request = withWireId({ jsonrpc: "2.0", id, method, params }, id);
     const cursor = new StreamCursor(saved.cursor, saved.retryMs);
-    const call = this.#call(session, request, cursor, async (messages) => {
-      const answered = messages.some(
-        (message) => isResponse(message) && (message.id ?? saved.id) === saved.id,
-      );
-      const eventId = cursor.eventId;
-      await previous.offer(messages, () => {
-        if (eventId !== undefined) this.#options.onCursor(stream, eventId, false);
-        this.#options.acknowledgements.after(() => this.#persist(call, stream, eventId, answered));
-      });
-      return answered;
+    const previous = new PreviousCall({
+      id,
+      method,
+      params,
+      maxQueued: maxQueuedMessages,
+      // After close() the entry stays, for the next life.
+      onDiscard: () => {
+        if (!signal.aborted) this.#forget(call);
+      },
+      onCancel: (reason) =>
+        void this.#cancel(call, reason === undefined ? {} : { reason }).catch((error: unknown) =>
+          onError(error as Error),
+        ),
     });
-    const run = async (): Promise<void> => {
-      try {
-        if (cursor.eventId === undefined) {
-          const maybeExecuted = !resendable.has(request);
-          throw new ResumeError("interrupted", "The previous life ended before the answer began", {
-            maybeExecuted,
-          });
-        }
-        await this.#runInSessions(call, undefined);
-      } catch (error) {
-        previous.fail(
-          error instanceof ResumeError
-            ? error
-            : new ResumeError("closed", "The call was ended", { cause: error }),
-        );
-      } finally {
-        call.abort.abort();
-      }
+    const take: StreamTask["take"] = async (messages) => {
+      const origin = originOf(call);
+      const isAnswered = messages.some((message) => isResponse(message) && (message.id ?? id) === id);
+      const forward = (message: JsonRpcMessage): void => receive(message, origin);
+      const handled = (): void => this.#moved(call, origin, isAnswered);
+      await previous.offer({ messages, forward, handled }, call.abort.signal);
+      return isAnswered;
     };
-    this.#previous.set(saved.id, { call: previous, key: saved.key, run: () => void run() });
+    // Parameters that were kept out of the record cannot be sent again.
+    const call = this.#call(session, request, key, cursor, take, params !== undefined);
+    call.previous = previous;
+    call.wasSent = true;
   }
 
-  /** Lets a request of this life be the earlier one, instead of starting another. */
-  async #attach(previous: PreviousCall, request: JsonRpcRequest): Promise<void> {
-    const { ids, receive } = this.#options;
-    ids.adopt(previous.id, request);
+  /** Lets an earlier life's call go on. */
+  async #goOn(call: Call, previous: PreviousCall): Promise<void> {
     try {
-      await previous
-        .attach((message) => receive(message, { id: previous.id, method: previous.method }))
-        // The server's own error has reached the SDK's client as a message.
-        .catch((error: unknown) => {
-          if (error instanceof ResumeError) throw error;
-        });
+      if (call.cursor.eventId === undefined && !call.isResendable()) {
+        const message = "The previous life ended before the answer began";
+        throw new ResumeError("interrupted", message, { maybeExecuted: true });
+      }
+      await this.#runInSessions(call);
+    } catch (cause) {
+      previous.fail(
+        cause instanceof ResumeError ? cause : new ResumeError("closed", "The call was ended", { cause }),
+      );
     } finally {
-      ids.release(previous.id, false);
+      call.abort.abort();
+    }
+  }
+
+  /** Lets a request share in a call with the same key, instead of starting another. */
+  async #attach(call: Call, request: JsonRpcRequest): Promise<void> {
+    const { ids } = this.#options;
+    const wireId = call.request.id;
+    ids.adopt(wireId, request);
+    try {
+      await (call.previous?.attach() ?? call.done);
+    } catch (error) {
+      // The server's own error has reached the SDK's client as a message.
+      if (!(error instanceof ResumeError && error.code === "server")) throw error;
+    } finally {
+      ids.release(wireId, call.isTask);
     }
   }
 }

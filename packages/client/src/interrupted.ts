@@ -20,8 +20,12 @@ export interface InterruptedCall {
   cancel(reason?: string): void;
 }
 
-interface Parcel {
+/** What one event carried. */
+export interface Parcel {
   readonly messages: readonly JsonRpcMessage[];
+  /** Takes a message for the SDK's client. */
+  readonly forward: (message: JsonRpcMessage) => void;
+  /** The app has had all of them. */
   readonly handled: () => void;
 }
 
@@ -31,10 +35,8 @@ export interface PreviousCallOptions {
   readonly params: Params | undefined;
   /** Messages that wait for the claim; then reading stops. */
   readonly maxQueued: number;
-  /** Takes what is neither progress of the call nor its response. */
-  readonly forward: (message: JsonRpcMessage) => void;
   readonly onCancel: (reason: string | undefined) => void;
-  /** The call was claimed after its stream had failed: nothing is left to resume. */
+  /** The app has learnt that the stream has failed: nothing is left to resume. */
   readonly onDiscard: () => void;
 }
 
@@ -45,7 +47,8 @@ export class PreviousCall implements InterruptedCall {
   #resolve: (result: Params) => void = () => undefined;
   #reject: (error: Error) => void = () => undefined;
   readonly #queue: Parcel[] = [];
-  #takeOver: ((message: JsonRpcMessage) => void) | undefined;
+  #isAttached = false;
+  #isOver = false;
   #onprogress: ((progress: Params) => void) | undefined;
   #claimed = false;
   #failure: ResumeError | undefined;
@@ -77,6 +80,11 @@ export class PreviousCall implements InterruptedCall {
     return this.#claimed;
   }
 
+  /** Whether the app has had its outcome. */
+  get isOver(): boolean {
+    return this.#isOver;
+  }
+
   get onprogress(): ((progress: Params) => void) | undefined {
     return this.#onprogress;
   }
@@ -96,21 +104,24 @@ export class PreviousCall implements InterruptedCall {
     this.#options.onCancel(reason);
   }
 
-  /** Claims the call for a request of this life: it gets all messages, as they came from the server. */
-  attach(takeOver: (message: JsonRpcMessage) => void): Promise<Params> {
-    this.#takeOver = takeOver;
+  /** Claims the call for requests of this life: the SDK's client gets all messages too. */
+  attach(): Promise<Params> {
+    this.#isAttached = true;
     return this.result;
   }
 
-  /** Takes what one event carried. Resolves when there is room for more. */
-  offer(messages: readonly JsonRpcMessage[], handled: () => void): Promise<void> | undefined {
-    this.#queue.push({ messages, handled });
+  /** Takes what one event carried. Resolves when there is room for more, or when `signal` is aborted. */
+  offer(parcel: Parcel, signal: AbortSignal): Promise<void> | undefined {
+    this.#queue.push(parcel);
     if (this.#claimed) {
       this.#drain();
       return undefined;
     }
     if (this.#queue.length < this.#options.maxQueued) return undefined;
-    return new Promise((resolve) => (this.#drained = resolve));
+    return new Promise((resolve) => {
+      this.#drained = resolve;
+      signal.addEventListener("abort", () => resolve(), { once: true });
+    });
   }
 
   /** The stream cannot go on. */
@@ -127,31 +138,28 @@ export class PreviousCall implements InterruptedCall {
   }
 
   #drain(): void {
-    for (const { messages, handled } of this.#queue.splice(0)) {
-      for (const message of messages) this.#hand(message);
+    for (const { messages, forward, handled } of this.#queue.splice(0)) {
+      for (const message of messages) this.#hand(message, forward);
       handled();
     }
     this.#drained?.();
     this.#drained = undefined;
     if (this.#failure === undefined) return;
+    this.#isOver = true;
     this.#reject(this.#failure);
     this.#options.onDiscard();
   }
 
-  #hand(message: JsonRpcMessage): void {
-    const isAnswer = isResponse(message) && (message.id === this.id || message.id === undefined);
+  #hand(message: JsonRpcMessage, forward: (message: JsonRpcMessage) => void): void {
+    const isAnswer = isResponse(message) && (message.id ?? this.id) === this.id;
     if (isAnswer) {
+      this.#isOver = true;
       if ("result" in message) this.#resolve(message.result);
       else this.#reject(new ResumeError("server", message.error.message, { cause: message.error }));
     }
-    if (this.#takeOver !== undefined) {
-      this.#takeOver(message);
-      return;
-    }
-    if (isAnswer) return;
-    const progress =
-      !isResponse(message) && message.method === "notifications/progress" ? message.params : undefined;
-    if (progress?.progressToken === this.id) this.#onprogress?.(progress);
-    else this.#options.forward(message);
+    const isProgress = !isResponse(message) && message.method === "notifications/progress";
+    const progress = isProgress && message.params?.progressToken === this.id ? message.params : undefined;
+    if (progress !== undefined) this.#onprogress?.(progress);
+    if (this.#isAttached || !(isAnswer || progress !== undefined)) forward(message);
   }
 }

@@ -1,10 +1,21 @@
+import { backoff } from "./backoff.js";
 import { ResumeError } from "./errors.js";
-import { isResponse, type JsonRpcMessage, type JsonRpcRequest, type Params } from "./json-rpc.js";
-import { exchange, reinitialize, Session } from "./session.js";
+import {
+  isResponse,
+  type JsonRpcMessage,
+  type JsonRpcRequest,
+  type JsonRpcResponse,
+  type Params,
+} from "./json-rpc.js";
+import { exchange, Session } from "./session.js";
 import type { SessionState } from "./session-state.js";
 import { listChanges, settingRequests } from "./settings.js";
+import { sleep } from "./sleep.js";
 import type { Link } from "./stream-task.js";
 import type { WireIds } from "./wire-ids.js";
+
+/** A session that lives so long, in milliseconds, was no failure. */
+const LASTING_MS = 30_000;
 
 export interface SessionKeeperOptions {
   readonly state: SessionState;
@@ -14,15 +25,24 @@ export interface SessionKeeperOptions {
   /** Takes messages for the SDK's client. */
   readonly receive: (message: JsonRpcMessage) => void;
   readonly onReplaced: (cause: Error) => void;
+  readonly onError: (error: Error) => void;
+}
+
+interface Handshake {
+  readonly params: Params;
+  readonly result: Params;
 }
 
 /** Makes the session, gives it to the next life, and makes a new one when the server has lost it. */
 export class SessionKeeper {
   readonly #options: SessionKeeperOptions;
-  readonly #saved: { readonly params: Params; readonly result: Params } | undefined;
+  readonly #saved: Handshake | undefined;
+  /** What a new handshake came to, until the server was told that it is over. */
+  #begun: { readonly session: Session; readonly handshake: Handshake } | undefined;
   #current: Session;
-  #isRestored = false;
   #replacing: Promise<Session> | undefined;
+  #replacedAt = 0;
+  #attempt = 0;
 
   constructor(options: SessionKeeperOptions) {
     this.#options = options;
@@ -36,46 +56,60 @@ export class SessionKeeper {
     return this.#current;
   }
 
-  /** Whether the handshake was answered from the saved exchange. */
-  get isRestored(): boolean {
-    return this.#isRestored;
-  }
-
   /**
    * The SDK's handshake. It is answered from the saved exchange when that was made with the same parameters, so
    * that connecting costs no round trip and the client has its capabilities; else there is a new session.
    */
-  async initialize(request: JsonRpcRequest): Promise<JsonRpcMessage> {
-    const saved = this.#saved;
-    if (saved !== undefined && JSON.stringify(saved.params) === JSON.stringify(request.params ?? {})) {
-      this.#isRestored = true;
-      return { jsonrpc: "2.0", id: request.id, result: saved.result };
-    }
-    const { ids, link, receive, signal } = this.#options;
+  async initialize(request: JsonRpcRequest): Promise<JsonRpcResponse> {
+    const params = request.params ?? {};
+    if (this.#saved !== undefined && JSON.stringify(this.#saved.params) === JSON.stringify(params))
+      return { jsonrpc: "2.0", id: request.id, result: this.#saved.result };
     const session = new Session();
-    const wire = ids.outgoing(request);
-    try {
-      const answer = await exchange(session, wire, link, signal, receive);
-      if (answer === undefined || !isResponse(answer)) {
-        throw new ResumeError("protocol", "The server accepted initialize without answering it");
-      }
-      if ("result" in answer) this.#adopt(session, request.params ?? {}, answer.result);
-      return { ...answer, id: request.id };
-    } finally {
-      ids.release(wire.id, false);
+    const answer = await this.#ask(session, request);
+    if ("result" in answer) {
+      session.accept(answer.result);
+      this.#begun = { session, handshake: { params, result: answer.result } };
     }
+    return answer;
+  }
+
+  /**
+   * The question of an SDK 2.x client in `auto` mode, before the handshake. A server of the 2025 revisions refuses
+   * it for want of a session; the SDK tells that from a failure by a JSON-RPC error. One that is known needs no
+   * asking.
+   */
+  async discover(request: JsonRpcRequest): Promise<JsonRpcResponse> {
+    try {
+      if (this.#saved === undefined) return await this.#ask(new Session(), request);
+    } catch (error) {
+      if (!(error instanceof ResumeError) || error.code !== "http") throw error;
+    }
+    return { jsonrpc: "2.0", id: request.id, error: { code: -32601, message: "Method not found" } };
+  }
+
+  /** The handshake is over. A restored session was told so by the life that began it. */
+  async initialized(notification: JsonRpcMessage): Promise<void> {
+    if (this.#begun === undefined) return;
+    const { handshake, session } = this.#begun;
+    const { link, signal, state } = this.#options;
+    await exchange(session, notification, link, signal);
+    this.#begun = undefined;
+    this.#adopt(session, handshake);
+    state.change((record) => {
+      record.logLevel = undefined;
+      record.subscriptions = [];
+    });
   }
 
   /** The version that the SDK's client settled on. */
   setProtocolVersion(version: string): void {
-    this.#current.protocolVersion = version;
-    this.#options.state.change((record) => (record.session = this.#current.toJSON()));
+    (this.#begun?.session ?? this.#current).protocolVersion = version;
   }
 
   /**
    * Makes a new session in place of a lost one: once, however many streams notice.
    *
-   * @throws {ResumeError} `session-lost` when that fails.
+   * @throws {ResumeError} when that fails.
    */
   async replace(lost: Session, cause: ResumeError): Promise<Session> {
     if (lost !== this.#current) return this.#current;
@@ -84,34 +118,61 @@ export class SessionKeeper {
   }
 
   async #replace(cause: ResumeError): Promise<Session> {
-    const { ids, link, onReplaced, receive, signal, state } = this.#options;
+    const { link, onError, onReplaced, receive, signal, state } = this.#options;
     const { initialize } = state.record;
     if (initialize === undefined) throw cause;
-    const wire = ids.outgoing({ jsonrpc: "2.0", id: 0, method: "initialize", params: initialize.params });
-    const { session, result } = await reinitialize(wire, link, signal).finally(() =>
-      ids.release(wire.id, false),
-    );
-    this.#adopt(session, initialize.params, result);
+    // Several nodes without a common store forget each session at once: they must not be stormed.
+    this.#attempt = Date.now() - this.#replacedAt < LASTING_MS ? this.#attempt + 1 : 0;
+    const none = { retryMs: undefined, retryAfterMs: undefined, inOrder: false };
+    await sleep(backoff({ attempt: this.#attempt, ...none, random: link.random() }).delayMs, signal);
+    this.#replacedAt = Date.now();
+    const { params } = initialize;
+    const session = new Session();
+    const answer = await this.#ask(session, { jsonrpc: "2.0", id: 0, method: "initialize", params });
+    if (!("result" in answer))
+      throw new ResumeError("session-lost", answer.error.message, { cause: answer.error });
+    const { result } = answer;
+    session.accept(result);
+    await exchange(session, { jsonrpc: "2.0", method: "notifications/initialized" }, link, signal);
+    const lost = this.#current.id;
+    this.#adopt(session, { params, result });
+    state.change((record) => {
+      record.serverRequests = record.serverRequests.filter((request) => request.session?.id !== lost);
+    });
     for (const setting of settingRequests(state.record)) {
-      const request = ids.outgoing(setting);
-      await exchange(session, request, link, signal).finally(() => ids.release(request.id, false));
+      await this.#ask(session, setting).catch((error: unknown) => {
+        signal.throwIfAborted();
+        onError(error as Error);
+      });
     }
     onReplaced(cause);
     for (const change of listChanges(result)) receive(change);
     return session;
   }
 
-  #adopt(session: Session, params: Params, result: Params): void {
-    session.accept(result);
+  async #ask(session: Session, request: JsonRpcRequest): Promise<JsonRpcResponse> {
+    const { ids, link, receive, signal } = this.#options;
+    const wire = ids.outgoing(request);
+    try {
+      const answer = await exchange(session, wire, link, signal, receive);
+      if (answer === undefined || !isResponse(answer))
+        throw new ResumeError("protocol", `The server accepted ${request.method} without answering it`);
+      return { ...answer, id: request.id };
+    } finally {
+      ids.release(wire.id, false);
+    }
+  }
+
+  #adopt(session: Session, { params, result }: Handshake): void {
     const earlier = this.#current.toJSON();
     this.#current = session;
     this.#options.state.change((record) => {
-      // The calls of the earlier session finish there, if it still lives.
+      // What belongs to the earlier session finishes there, if it still lives.
       for (const call of record.calls) call.session ??= earlier;
+      for (const request of record.serverRequests) request.session ??= earlier;
       record.session = session.toJSON();
       record.initialize = { params, result };
       record.listenCursor = undefined;
-      record.serverRequests = [];
     });
   }
 }

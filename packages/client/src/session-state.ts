@@ -1,12 +1,24 @@
 import { ResumeError } from "./errors.js";
 import { isMessage, isRecord, isRequest, type JsonRpcRequest, type Params } from "./json-rpc.js";
 import type { Slot } from "./state-store.js";
+import { within } from "./within.js";
+
+/** How long a store may take for anything before it counts as failed, in milliseconds. */
+export const STORE_LIMIT_MS = 10_000;
+
+/** How long saving may hold up whoever waits for it, in milliseconds. */
+const SAVE_LIMIT_MS = 2_000;
+
+/** Interrupted calls that are kept, the newest: an app that never claims any must not resume ever more of them. */
+const MAX_CALLS = 100;
 
 /** A request in flight, as it is kept between two lives. */
 export interface SavedCall {
   /** The request's id on the wire. */
   readonly id: string;
   readonly method: string;
+  /** In milliseconds since the epoch. */
+  readonly startedAt: number;
   /** The app's own name for the call: `_meta["resumable-mcp/key"]`. */
   readonly key?: string;
   /** Absent when the app keeps parameters out of the record. */
@@ -15,6 +27,17 @@ export interface SavedCall {
   cursor?: string;
   retryMs?: number;
   /** The session that the call runs in, when it is not the record's own. */
+  session?: SavedSession;
+}
+
+/** A request of the server that the app has not answered yet. */
+export interface SavedServerRequest {
+  readonly request: JsonRpcRequest;
+  /** The event that it came with: a replay brings it again. */
+  readonly event?: string;
+  /** The call on whose stream it came. */
+  readonly call?: string;
+  /** The session that it belongs to, when that is not the record's own. */
   session?: SavedSession;
 }
 
@@ -34,8 +57,9 @@ export interface ClientRecord {
   calls: SavedCall[];
   /** The standalone stream's cursor. */
   listenCursor: string | undefined;
-  /** Requests of the server that the app has not answered yet. */
-  serverRequests: JsonRpcRequest[];
+  serverRequests: SavedServerRequest[];
+  /** The events of requests that were answered, the newest last. */
+  answered: string[];
   /** The last `logging/setLevel`, and the resources subscribed to: a new session has to be told again. */
   logLevel: string | undefined;
   subscriptions: string[];
@@ -50,6 +74,7 @@ export function emptyRecord(): ClientRecord {
     calls: [],
     listenCursor: undefined,
     serverRequests: [],
+    answered: [],
     logLevel: undefined,
     subscriptions: [],
   };
@@ -65,24 +90,39 @@ const isCall = (value: unknown): value is SavedCall =>
   isRecord(value) &&
   isText(value.id) &&
   isText(value.method) &&
+  typeof value.startedAt === "number" &&
   isTextOrAbsent(value.key) &&
   isTextOrAbsent(value.cursor) &&
   (value.params === undefined || isRecord(value.params)) &&
   (value.retryMs === undefined || typeof value.retryMs === "number") &&
   (value.session === undefined || isSession(value.session));
 
-const isServerRequest = (value: unknown): value is JsonRpcRequest => isMessage(value) && isRequest(value);
+const isServerRequest = (value: unknown): value is SavedServerRequest =>
+  isRecord(value) &&
+  isMessage(value.request) &&
+  isRequest(value.request) &&
+  isTextOrAbsent(value.event) &&
+  isTextOrAbsent(value.call) &&
+  (value.session === undefined || isSession(value.session));
+
+const isListOf = (value: unknown, isItem: (item: unknown) => boolean): boolean =>
+  Array.isArray(value) && value.every(isItem);
 
 /** Checks what a store gave back. A record that another version wrote, or nobody, is `undefined`. */
 export function parseRecord(value: unknown): ClientRecord | undefined {
   if (!isRecord(value) || value.version !== 1 || typeof value.savedAt !== "number") return undefined;
-  const { session, initialize, calls, listenCursor, serverRequests, logLevel, subscriptions } = value;
-  if (!isSession(session) || !isTextOrAbsent(listenCursor) || !isTextOrAbsent(logLevel)) return undefined;
-  if (!Array.isArray(subscriptions) || !subscriptions.every(isText)) return undefined;
-  if (!Array.isArray(calls) || !calls.every(isCall)) return undefined;
-  if (!Array.isArray(serverRequests) || !serverRequests.every(isServerRequest)) return undefined;
+  const { initialize } = value;
   const isExchange = isRecord(initialize) && isRecord(initialize.params) && isRecord(initialize.result);
-  if (initialize !== undefined && !isExchange) return undefined;
+  const isValid =
+    isSession(value.session) &&
+    (initialize === undefined || isExchange) &&
+    isTextOrAbsent(value.listenCursor) &&
+    isTextOrAbsent(value.logLevel) &&
+    isListOf(value.subscriptions, isText) &&
+    isListOf(value.answered, isText) &&
+    isListOf(value.calls, isCall) &&
+    isListOf(value.serverRequests, isServerRequest);
+  if (!isValid) return undefined;
   // Each field was checked above.
   return { ...emptyRecord(), ...(value as unknown as ClientRecord) };
 }
@@ -94,95 +134,117 @@ export function parseRecord(value: unknown): ClientRecord | undefined {
 export class SessionState {
   readonly #slot: Slot | undefined;
   readonly #onError: (error: ResumeError) => void;
-  #writing: Promise<void> | undefined;
-  #dirty = false;
-  #failed = false;
-  record: ClientRecord;
+  #isWritable = true;
+  #saving: Promise<void> = Promise.resolve();
+  #next: Promise<void> | undefined;
+  #isOverdue = false;
+  #isReported = false;
+  record = emptyRecord();
 
-  private constructor(slot: Slot | undefined, record: ClientRecord, onError: (error: ResumeError) => void) {
+  private constructor(slot: Slot | undefined, onError: (error: ResumeError) => void) {
     this.#slot = slot;
     this.#onError = onError;
-    this.record = record;
   }
 
   /**
-   * Reads the slot's record. One that cannot be read is set aside and reported, one older than `maxAgeMs` is
-   * forgotten; both start afresh.
+   * Reads the slot's record. One that cannot be read is set aside, one older than `maxAgeMs` is forgotten. Where the
+   * store fails, this life goes on in memory, and what may be in the store is left as it is.
    */
   static async open(
     slot: Slot | undefined,
     maxAgeMs: number,
     onError: (error: ResumeError) => void,
+    signal: AbortSignal,
   ): Promise<SessionState> {
-    const fresh = (): SessionState => new SessionState(slot, emptyRecord(), onError);
-    if (slot === undefined) return fresh();
+    const state = new SessionState(slot, onError);
+    if (slot === undefined) return state;
     try {
-      const value = await slot.load();
-      if (value === undefined) return fresh();
+      const value = await within(slot.load(), STORE_LIMIT_MS, signal);
       const record = parseRecord(value);
-      if (record === undefined)
+      if (record === undefined && value !== undefined)
         throw new ResumeError("state-corrupt", "The saved state is not a version 1 record");
-      return Date.now() - record.savedAt > maxAgeMs ? fresh() : new SessionState(slot, record, onError);
+      const oldest = Date.now() - maxAgeMs;
+      if (record === undefined || record.savedAt < oldest) return state;
+      record.calls = record.calls.filter(({ startedAt }) => startedAt >= oldest).slice(-MAX_CALLS);
+      state.record = record;
     } catch (cause) {
-      const error =
-        cause instanceof ResumeError
-          ? cause
-          : new ResumeError("state-unavailable", "The saved state could not be read", { cause });
-      onError(error);
-      if (error.code === "state-corrupt") await slot.setAside().catch(() => undefined);
-      return fresh();
+      if (signal.aborted) return state;
+      state.#report(cause);
+      const isCorrupt = cause instanceof ResumeError && cause.code === "state-corrupt";
+      state.#isWritable =
+        isCorrupt &&
+        (await within(slot.setAside(), STORE_LIMIT_MS).then(
+          () => true,
+          () => false,
+        ));
     }
+    return state;
   }
 
   /** Changes the record; it is saved soon. */
   change(edit: (record: ClientRecord) => void): void {
     edit(this.record);
-    this.#dirty = true;
-    this.#writing ??= this.#write();
+    // The changes of one tick are one write.
+    this.#next ??= this.#saving.then(() => this.#save());
   }
 
-  /** Resolves when everything changed so far was saved, or could not be. */
+  /** Resolves when everything changed so far was saved, or could not be; after 2 s at most. */
   async flush(): Promise<void> {
-    while (this.#writing !== undefined) await this.#writing;
+    // A store that hangs holds nobody up twice.
+    if (this.#isOverdue) return;
+    try {
+      await within(this.#next ?? this.#saving, SAVE_LIMIT_MS);
+    } catch (cause) {
+      this.#isOverdue = true;
+      this.#report(cause);
+    }
   }
 
-  /** Forgets everything, in the store too. */
+  /** Forgets everything, in the store too. @throws {ResumeError} `state-unavailable` */
   async clear(): Promise<void> {
     await this.flush();
     this.record = emptyRecord();
-    await this.#slot?.clear();
+    await this.#within((slot) => slot.clear());
   }
 
-  /** Saves what is unsaved and gives the slot back. */
+  /** Saves what is unsaved and gives the slot back. @throws {ResumeError} `state-unavailable` */
   async release(): Promise<void> {
     await this.flush();
-    await this.#slot?.release();
+    this.#isWritable = false;
+    await this.#within((slot) => slot.release());
   }
 
-  async #write(): Promise<void> {
-    // The changes of one tick are one write.
-    await Promise.resolve();
-    while (this.#dirty) {
-      this.#dirty = false;
-      this.record.savedAt = Date.now();
-      try {
-        await this.#slot?.save(structuredClone(this.record));
-        this.#failed = false;
-      } catch (cause) {
-        if (!this.#failed) this.#report(cause);
-        this.#failed = true;
-      }
+  async #within(step: (slot: Slot) => Promise<void>): Promise<void> {
+    if (this.#slot === undefined) return;
+    try {
+      await within(step(this.#slot), STORE_LIMIT_MS);
+    } catch (cause) {
+      throw stateUnavailable(cause);
     }
-    this.#writing = undefined;
+  }
+
+  async #save(): Promise<void> {
+    this.#saving = this.#next ?? this.#saving;
+    this.#next = undefined;
+    if (!this.#isWritable) return;
+    this.record.savedAt = Date.now();
+    try {
+      await this.#slot?.save(this.record);
+      this.#isReported = false;
+    } catch (cause) {
+      this.#report(cause);
+    }
+    this.#isOverdue = false;
   }
 
   #report(cause: unknown): void {
-    this.#onError(
-      cause instanceof ResumeError
-        ? cause
-        : new ResumeError("state-unavailable", "The state could not be saved; a reload would lose it", {
-            cause,
-          }),
-    );
+    if (!this.#isReported) this.#onError(stateUnavailable(cause));
+    this.#isReported = true;
   }
+}
+
+/** What a store's failure means for the app. */
+export function stateUnavailable(cause: unknown): ResumeError {
+  const message = "The state store failed; what is not saved is lost with this page or process";
+  return cause instanceof ResumeError ? cause : new ResumeError("state-unavailable", message, { cause });
 }

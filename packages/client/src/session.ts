@@ -1,5 +1,4 @@
-import { ResumeError } from "./errors.js";
-import { isRecord, isResponse, type JsonRpcMessage, type JsonRpcRequest, type Params } from "./json-rpc.js";
+import { isRecord, isResponse, type JsonRpcMessage, type Params } from "./json-rpc.js";
 import type { SessionRef } from "./open-stream.js";
 import type { SavedSession } from "./session-state.js";
 import { runStream } from "./stream-loop.js";
@@ -63,26 +62,4 @@ export async function exchange(
   };
   await runStream(task, link, signal);
   return answer;
-}
-
-/**
- * Makes a session with remembered parameters, in place of one that the server lost.
- *
- * @throws {ResumeError} `session-lost` when the server refuses.
- */
-export async function reinitialize(
-  request: JsonRpcRequest,
-  link: Link,
-  signal: AbortSignal,
-): Promise<{ readonly session: Session; readonly result: Params }> {
-  const session = new Session();
-  const answer = await exchange(session, request, link, signal);
-  if (answer === undefined || !("result" in answer)) {
-    throw new ResumeError("session-lost", "The server lost the session and refuses to make a new one", {
-      cause: answer,
-    });
-  }
-  session.accept(answer.result);
-  await exchange(session, { jsonrpc: "2.0", method: "notifications/initialized" }, link, signal);
-  return { session, result: answer.result };
 }

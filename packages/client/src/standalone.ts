@@ -2,6 +2,8 @@ import type { Acknowledgements } from "./acknowledgements.js";
 import { ResumeError } from "./errors.js";
 import type { StreamName } from "./events.js";
 import type { JsonRpcMessage } from "./json-rpc.js";
+import type { Origin } from "./server-requests.js";
+import type { Session } from "./session.js";
 import type { SessionKeeper } from "./session-keeper.js";
 import type { SessionState } from "./session-state.js";
 import { StreamCursor } from "./stream-cursor.js";
@@ -14,7 +16,7 @@ export interface StandaloneOptions {
   readonly keeper: SessionKeeper;
   readonly link: Link;
   readonly signal: AbortSignal;
-  readonly receive: (message: JsonRpcMessage, stream: StreamName) => void;
+  readonly receive: (message: JsonRpcMessage, origin: Origin) => void;
   readonly onCursor: (stream: StreamName, eventId: string, persisted: boolean) => void;
   readonly onError: (error: Error) => void;
 }
@@ -62,7 +64,7 @@ export class Standalone {
       request: undefined,
       cursor,
       isResendable: () => true,
-      take: (messages) => this.#take(cursor, messages),
+      take: (messages) => this.#take(session, cursor, messages),
     };
     try {
       await runStream(task, link, signal);
@@ -75,12 +77,13 @@ export class Standalone {
     }
   }
 
-  #take(cursor: StreamCursor, messages: readonly JsonRpcMessage[]): false {
-    const { acknowledgements, onCursor, receive, state } = this.#options;
-    for (const message of messages) receive(message, STREAM);
+  #take(session: Session, cursor: StreamCursor, messages: readonly JsonRpcMessage[]): false {
+    const { acknowledgements, keeper, onCursor, receive, state } = this.#options;
     const { eventId } = cursor;
+    for (const message of messages) receive(message, { stream: STREAM, session, eventId });
     if (eventId !== undefined) onCursor(STREAM, eventId, false);
-    acknowledgements.after(() => {
+    acknowledgements.after(this, () => {
+      if (session !== keeper.current) return;
       state.change((record) => (record.listenCursor = eventId));
       if (eventId !== undefined) onCursor(STREAM, eventId, true);
     });

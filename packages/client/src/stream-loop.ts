@@ -30,7 +30,7 @@ async function loop(task: StreamTask, link: Link, signal: AbortSignal): Promise<
   let deadMs = 0;
   let brokenSince: number | undefined;
   // Of any attempt: a request that was refused may have run when it was sent before.
-  let maybeExecuted = !listening && cursor.eventId !== undefined;
+  let maybeExecuted = task.wasSent === true || (!listening && cursor.eventId !== undefined);
   // Whether messages may have been sent on the standalone stream while nobody could receive them.
   let mayHaveMissed = false;
   for (;;) {

@@ -13,6 +13,8 @@ export interface StreamTask {
    */
   readonly request: JsonRpcMessage | undefined;
   readonly cursor: StreamCursor;
+  /** Whether the request was sent before, in an earlier life or session. @defaultValue false */
+  readonly wasSent?: boolean;
   /** Whether executing the request again does no harm. */
   readonly isResendable: () => boolean;
   /**

@@ -3,7 +3,7 @@ import { Calls } from "./calls.js";
 import { ResumeError } from "./errors.js";
 import { type StreamName, TransportEvents, type TransportStatus } from "./events.js";
 import type { InterruptedCall } from "./interrupted.js";
-import { isRequest, isResponse, type JsonRpcMessage, type Params } from "./json-rpc.js";
+import { isRequest, isResponse, type JsonRpcMessage } from "./json-rpc.js";
 import { createLink } from "./link.js";
 import { type HttpOptions, openStream } from "./open-stream.js";
 import {
@@ -13,16 +13,15 @@ import {
   validateUrl,
 } from "./options.js";
 import { Resendable } from "./resendable.js";
+import { type Origin, ServerRequests } from "./server-requests.js";
 import { exchange, type Session } from "./session.js";
 import { SessionKeeper } from "./session-keeper.js";
-import { SessionState } from "./session-state.js";
+import { SessionState, stateUnavailable, STORE_LIMIT_MS } from "./session-state.js";
 import { Standalone } from "./standalone.js";
 import type { Slot } from "./state-store.js";
 import type { Link } from "./stream-task.js";
 import { WireIds } from "./wire-ids.js";
-
-/** Unanswered requests of the server that are kept; more would be a server that asks and never listens. */
-const MAX_SERVER_REQUESTS = 100;
+import { within } from "./within.js";
 
 /** What there is between `start()` and `close()`. */
 interface Life {
@@ -30,6 +29,7 @@ interface Life {
   readonly state: SessionState;
   readonly keeper: SessionKeeper;
   readonly calls: Calls;
+  readonly asked: ServerRequests;
   readonly standalone: Standalone;
 }
 
@@ -43,6 +43,11 @@ export class ResumableTransport extends TransportEvents {
   onclose?: () => void;
   onerror?: (error: Error) => void;
   onmessage?: (message: JsonRpcMessage) => void;
+  /**
+   * The session's id, once the handshake is over. Before that the SDKs would skip the handshake, and the
+   * capabilities with it.
+   */
+  sessionId?: string;
 
   readonly #options: ValidOptions;
   readonly #http: HttpOptions;
@@ -52,6 +57,7 @@ export class ResumableTransport extends TransportEvents {
   readonly #acknowledgements: Acknowledgements;
   #status: TransportStatus = { state: "connecting" };
   #life: Life | undefined;
+  #closing: Promise<void> | undefined;
   #isStarted = false;
   #isConnected = false;
 
@@ -75,11 +81,6 @@ export class ResumableTransport extends TransportEvents {
     };
   }
 
-  /** The session's id, once the handshake is over. Before that the SDKs would skip the handshake. */
-  get sessionId(): string | undefined {
-    return this.#isConnected ? this.#life?.keeper.current.id : undefined;
-  }
-
   /** How the transport is doing; `statuschange` tells when that changes. */
   get status(): TransportStatus {
     return this.#status;
@@ -90,18 +91,20 @@ export class ResumableTransport extends TransportEvents {
     if (this.#isStarted) throw new ResumeError("closed", "The transport was started before; make a new one");
     this.#isStarted = true;
     const { signal } = this.#abort;
+    const onError = (error: Error): void => this.onerror?.(error);
     const slot = await this.#acquire(signal);
-    const state = await SessionState.open(slot, this.#options.maxAgeMs, (error) => this.onerror?.(error));
+    const state = await SessionState.open(slot, this.#options.maxAgeMs, onError, signal);
     if (signal.aborted) {
-      await state.release();
+      await state.release().catch(onError);
       throw signal.reason as Error;
     }
     const link = this.#link();
-    const receive = (message: JsonRpcMessage, stream?: StreamName): void =>
-      this.#receive(state, message, stream);
-    const onError = (error: Error): void => this.onerror?.(error);
+    const currentSession = (): Session => keeper.current;
+    const asked = new ServerRequests({ state, link, signal, currentSession });
+    const receive = (message: JsonRpcMessage, origin?: Origin): void => this.#receive(asked, message, origin);
     const common = { state, ids: this.#ids, link, signal, receive, onError };
     const onReplaced = (cause: Error): void => {
+      this.#nameSession(keeper);
       this.#life?.standalone.restart();
       this.dispatch("sessionreplaced", { cause });
     };
@@ -117,12 +120,9 @@ export class ResumableTransport extends TransportEvents {
       resendable: this.#resendable,
       saveParams: this.#options.saveParams,
       maxQueuedMessages: this.#options.maxQueuedMessages,
-      notify: async (session, message) => {
-        await exchange(session, message, link, signal);
-      },
     });
     const standalone = new Standalone({ ...common, keeper, acknowledgements, onCursor });
-    this.#life = { link, state, keeper, calls, standalone };
+    this.#life = { link, state, keeper, calls, asked, standalone };
   }
 
   /**
@@ -143,20 +143,18 @@ export class ResumableTransport extends TransportEvents {
         "resumptionToken is not needed here: interrupted() lists what goes on",
       );
     }
+    const { asked, calls, keeper } = life;
     if (isRequest(message)) {
-      if (message.method !== "initialize") return life.calls.run(message);
-      const answer = await life.keeper.initialize(message);
+      const { method } = message;
+      if (method !== "initialize" && method !== "server/discover") return calls.run(message);
+      const answer = await (method === "initialize" ? keeper.initialize(message) : keeper.discover(message));
       queueMicrotask(() => this.#hand(answer));
-    } else if (isResponse(message)) {
-      await this.#exchange(life, life.keeper.current, message);
-      life.state.change((record) => {
-        record.serverRequests = record.serverRequests.filter(({ id }) => id !== message.id);
-      });
-    } else if (message.method === "notifications/initialized") {
-      if (!life.keeper.isRestored) await this.#exchange(life, life.keeper.current, message);
+    } else if (isResponse(message)) await asked.answer(message);
+    else if (message.method === "notifications/initialized") {
+      await keeper.initialized(message);
       this.#connected(life);
-    } else if (message.method === "notifications/cancelled") await this.#cancel(life, message.params ?? {});
-    else await this.#exchange(life, life.keeper.current, message);
+    } else if (message.method === "notifications/cancelled") await calls.cancel(message.params ?? {});
+    else await exchange(keeper.current, message, life.link, this.#abort.signal);
   }
 
   /** The protocol version that the SDK's client settled on. */
@@ -177,7 +175,8 @@ export class ResumableTransport extends TransportEvents {
   /**
    * Ends the session at the server and forgets the saved state. A server may refuse that with 405.
    *
-   * @throws {ResumeError} `http` when the server refuses otherwise; the saved state is forgotten all the same.
+   * @throws {ResumeError} `http` when the server refuses otherwise, `gave-up` when it does not answer; the saved state
+   * is forgotten all the same.
    */
   async terminateSession(): Promise<void> {
     const life = this.#life;
@@ -185,22 +184,24 @@ export class ResumableTransport extends TransportEvents {
     life.standalone.stop();
     const session = life.keeper.current;
     this.#acknowledgements.drop();
-    await life.state.clear();
+    await life.state.clear().catch((error: unknown) => this.onerror?.(error as Error));
     if (session.id === undefined) return;
     const opened = await openStream(this.#http, session, { method: "DELETE" }, this.#abort.signal);
     session.id = undefined;
-    if (opened.kind === "refused" && opened.status !== 405 && opened.status !== 404) {
-      throw new ResumeError(
-        "http",
-        `The server refused to end the session (HTTP status ${opened.status})`,
-        opened,
-      );
-    }
+    this.#nameSession(life.keeper);
+    if (opened.kind === "refused" && opened.status !== 405 && opened.status !== 404)
+      throw new ResumeError("http", `The server refused to end the session (${opened.status})`, opened);
+    if (opened.kind === "unreachable")
+      throw new ResumeError("gave-up", "The server could not be told that the session is over", opened);
   }
 
   /** Ends every connection and gives the saved state back, for the next life to go on with. */
-  async close(): Promise<void> {
-    if (this.#abort.signal.aborted) return;
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
     this.#abort.abort(new ResumeError("closed", "The transport was closed"));
     // What was handed over in this very tick has its handlers run before the next one.
     await new Promise((resolve) => setTimeout(resolve, 0));
@@ -211,24 +212,33 @@ export class ResumableTransport extends TransportEvents {
   }
 
   async #acquire(signal: AbortSignal): Promise<Slot | undefined> {
+    const scope = { serverUrl: this.#http.url, partition: this.#options.partition };
+    let acquiring: Promise<Slot> | undefined;
     try {
-      const scope = { serverUrl: this.#http.url, partition: this.#options.partition };
-      return await this.#options.store.acquire(scope, signal);
+      acquiring = this.#options.store.acquire(scope, signal);
+      return await within(acquiring, STORE_LIMIT_MS, signal);
     } catch (cause) {
+      // Nobody waits for it any more.
+      acquiring?.then((slot) => slot.release()).catch(() => undefined);
       signal.throwIfAborted();
-      const message = "The state store cannot be used; this life's state is kept in memory";
-      this.onerror?.(
-        cause instanceof ResumeError ? cause : new ResumeError("state-unavailable", message, { cause }),
-      );
+      this.onerror?.(stateUnavailable(cause));
       return undefined;
     }
+  }
+
+  /** Not before the handshake is over. */
+  #nameSession(keeper: SessionKeeper): void {
+    const { id } = keeper.current;
+    if (id === undefined) delete this.sessionId;
+    else this.sessionId = id;
   }
 
   /** The handshake is over: what the previous life left goes on, and the standalone stream opens. */
   #connected(life: Life): void {
     this.#isConnected = true;
+    this.#nameSession(life.keeper);
     this.#publish({ state: "live" });
-    const unanswered = life.keeper.isRestored ? life.state.record.serverRequests : [];
+    const unanswered = life.asked.unanswered();
     // After the SDK's client has finished connecting.
     setTimeout(() => {
       if (this.#abort.signal.aborted) return;
@@ -238,39 +248,20 @@ export class ResumableTransport extends TransportEvents {
     }, 0);
   }
 
-  async #cancel(life: Life, params: Params): Promise<void> {
-    const { requestId } = params;
-    const id = typeof requestId === "string" || typeof requestId === "number" ? requestId : undefined;
-    const running = id === undefined ? undefined : life.calls.cancel(id);
-    if (running === undefined) return;
-    const method = "notifications/cancelled";
-    await this.#exchange(life, running.session, {
-      jsonrpc: "2.0",
-      method,
-      params: { ...params, requestId: running.wireId },
-    });
-  }
-
-  async #exchange(life: Life, session: Session, message: JsonRpcMessage): Promise<void> {
-    await exchange(session, message, life.link, this.#abort.signal);
-  }
-
   /** Takes what the server sent, on whatever stream. */
-  #receive(state: SessionState, message: JsonRpcMessage, stream?: StreamName): void {
-    if (!isResponse(message) && message.method === "notifications/resumable-mcp/gap") {
-      const missed = message.params?.missed;
-      const name = stream ?? { id: undefined, method: undefined };
-      this.dispatch("gap", { stream: name, missed: typeof missed === "number" ? missed : undefined });
+  #receive(asked: ServerRequests, message: JsonRpcMessage, origin?: Origin): void {
+    if (isRequest(message)) {
+      const request = asked.take(message, origin);
+      if (request !== undefined) this.#hand(request);
       return;
     }
-    if (isRequest(message) && message.method !== "ping") {
-      // Asked again by the record already, or by a replay.
-      if (state.record.serverRequests.some(({ id }) => id === message.id)) return;
-      state.change((record) => {
-        record.serverRequests = [...record.serverRequests, message].slice(-MAX_SERVER_REQUESTS);
-      });
-    }
-    this.#hand(this.#ids.incoming(message));
+    const notification = isResponse(message) ? undefined : message;
+    if (notification?.method === "notifications/cancelled") this.#hand(asked.cancelled(notification, origin));
+    else if (notification?.method === "notifications/resumable-mcp/gap") {
+      const missed = notification.params?.missed;
+      const stream = origin?.stream ?? { id: undefined, method: undefined };
+      this.dispatch("gap", { stream, missed: typeof missed === "number" ? missed : undefined });
+    } else for (const restored of this.#ids.incoming(message)) this.#hand(restored);
   }
 
   #hand(message: JsonRpcMessage): void {
@@ -302,9 +293,6 @@ export class ResumableTransport extends TransportEvents {
   }
 
   #closed(): ResumeError {
-    return new ResumeError(
-      "closed",
-      this.#isStarted ? "The transport is closed" : "The transport is not started",
-    );
+    return new ResumeError("closed", `The transport is ${this.#isStarted ? "closed" : "not started"}`);
   }
 }

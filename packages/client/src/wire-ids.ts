@@ -3,12 +3,14 @@ import {
   isResponse,
   type JsonRpcMessage,
   type JsonRpcRequest,
+  type Params,
   type RequestId,
 } from "./json-rpc.js";
 
 /** Progress tokens of finished calls that are still mapped, because a task's progress outlives its response. */
 const MAX_TASK_TOKENS = 1000;
 
+/** How the SDK's client knows a request. */
 interface Mapping {
   readonly id: RequestId;
   readonly progressToken: unknown;
@@ -21,6 +23,19 @@ function mintLife(): string {
   ).join("");
 }
 
+function tokenOf(params: Params | undefined): unknown {
+  const meta = params?._meta;
+  return isRecord(meta) ? meta.progressToken : undefined;
+}
+
+/** A request as it goes out: its progress token, if it has one, is its id on the wire. */
+export function withWireId(request: JsonRpcRequest, id: string): JsonRpcRequest & { readonly id: string } {
+  if (tokenOf(request.params) === undefined) return { ...request, id };
+  // tokenOf() found a record there.
+  const meta = request.params?._meta as Params;
+  return { ...request, id, params: { ...request.params, _meta: { ...meta, progressToken: id } } };
+}
+
 /**
  * Maps the SDK's request ids and progress tokens to ids that are unique over all lives of the session, and back.
  *
@@ -28,50 +43,59 @@ function mintLife(): string {
  */
 export class WireIds {
   readonly #life = mintLife();
-  readonly #running = new Map<string, Mapping>();
-  readonly #tokens = new Map<string, Mapping>();
+  readonly #running = new Map<string, Mapping[]>();
+  readonly #tokens = new Map<string, Mapping[]>();
   #next = 0;
 
-  /** Gives a request its id on the wire; its progress token, if any, becomes the same. */
+  /** Gives a request its id on the wire. */
   outgoing(request: JsonRpcRequest): JsonRpcRequest & { readonly id: string } {
     const id = `${this.#life}-${this.#next++}`;
-    const meta = request.params?._meta;
-    const progressToken = isRecord(meta) ? meta.progressToken : undefined;
-    const mapping = { id: request.id, progressToken };
-    this.#running.set(id, mapping);
-    if (progressToken === undefined) return { ...request, id };
-    this.#tokens.set(id, mapping);
-    return {
-      ...request,
-      id,
-      params: { ...request.params, _meta: { ...(meta as object), progressToken: id } },
-    };
+    this.adopt(id, request);
+    return withWireId(request, id);
   }
 
-  /** Maps calls of an earlier life to a request of this one. */
+  /** Lets a request of the SDK share in what comes under an id on the wire, of this life or of an earlier one. */
   adopt(wireId: string, request: JsonRpcRequest): void {
-    const meta = request.params?._meta;
-    const mapping = { id: request.id, progressToken: isRecord(meta) ? meta.progressToken : undefined };
-    this.#running.set(wireId, mapping);
-    this.#tokens.set(wireId, mapping);
+    const mappings = this.#running.get(wireId) ?? [];
+    mappings.push({ id: request.id, progressToken: tokenOf(request.params) });
+    this.#running.set(wireId, mappings);
+    this.#tokens.set(wireId, mappings);
   }
 
   /** The id on the wire of the running request that the SDK knows as `id`. */
   wireIdOf(id: RequestId): string | undefined {
-    for (const [wireId, mapping] of this.#running) if (mapping.id === id) return wireId;
+    for (const [wireId, mappings] of this.#running) {
+      if (mappings.some((mapping) => mapping.id === id)) return wireId;
+    }
     return undefined;
   }
 
-  /** Restores the SDK's ids in what the server sent; what was not mapped is left as it is. */
-  incoming(message: JsonRpcMessage): JsonRpcMessage {
+  /** The SDK gives a request up. @returns whether no other one shares its id on the wire. */
+  drop(wireId: string, id: RequestId): boolean {
+    const mappings = this.#running.get(wireId) ?? [];
+    const index = mappings.findIndex((mapping) => mapping.id === id);
+    if (index >= 0) mappings.splice(index, 1);
+    return mappings.length === 0;
+  }
+
+  /**
+   * Restores the SDK's ids in what the server sent; one message for each request that it is for. What was not mapped
+   * is left as it is.
+   */
+  incoming(message: JsonRpcMessage): readonly JsonRpcMessage[] {
     if (isResponse(message)) {
-      const mapping = typeof message.id === "string" ? this.#running.get(message.id) : undefined;
-      return mapping === undefined ? message : { ...message, id: mapping.id };
+      const mappings = this.#running.get(String(message.id));
+      return mappings?.map(({ id }) => ({ ...message, id })) ?? [message];
     }
     const token = message.method === "notifications/progress" ? message.params?.progressToken : undefined;
-    const mapping = typeof token === "string" ? this.#tokens.get(token) : undefined;
-    if (mapping?.progressToken === undefined) return message;
-    return { ...message, params: { ...message.params, progressToken: mapping.progressToken } };
+    return (
+      this.#tokens
+        .get(String(token))
+        ?.filter(({ progressToken }) => progressToken !== undefined)
+        .map(({ progressToken }) => ({ ...message, params: { ...message.params, progressToken } })) ?? [
+        message,
+      ]
+    );
   }
 
   /** The request is over. `isTask`: its progress goes on after the response (MCP 2025-11-25, Tasks). */

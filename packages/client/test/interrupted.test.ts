@@ -1,0 +1,253 @@
+import { expect, test, vi } from "vitest";
+import { memoryStore } from "../src/index.js";
+import { callTool, failureOf, startLife, textOf, textResult } from "./sdk/clients.js";
+import { startServer } from "./sdk/mcp-server.js";
+
+const range = (from: number, to: number): number[] =>
+  Array.from({ length: to - from + 1 }, (_, i) => from + i);
+
+/** A life that ends while `work` runs, after it saw progress 1 to 3. */
+async function reloadInCall(serverOptions = {}, key?: string) {
+  const server = await startServer(serverOptions);
+  const store = memoryStore();
+  const first = await startLife(server.url, store);
+  const { seen } = callTool(first, "work", key === undefined ? {} : { key });
+  const call = await server.call("work");
+  call.progress(1, 2, 3);
+  await vi.waitFor(() => expect(seen).toEqual([1, 2, 3]));
+  await first.client.close();
+  return { server, store, call, first };
+}
+
+test("a reload connects without a round trip, with the capabilities, in the same session", async () => {
+  const { server, store, first } = await reloadInCall();
+  const before = server.received.length;
+  const second = await startLife(server.url, store);
+  expect(server.received).toHaveLength(before);
+  expect(second.client.getServerCapabilities()).toEqual(first.client.getServerCapabilities());
+  expect(second.client.getServerCapabilities()).toMatchObject({ tools: {} });
+  expect(second.transport.sessionId).toBe(server.session.id);
+  expect(server.sessions.size).toBe(1);
+});
+
+test("the interrupted call is listed with its method and parameters, goes on, and finishes in order", async () => {
+  const { server, store, call } = await reloadInCall();
+  call.progress(4, 5);
+  const { transport } = await startLife(server.url, store);
+  const [interrupted, ...others] = transport.interrupted();
+  expect(others).toEqual([]);
+  expect(interrupted).toMatchObject({ method: "tools/call", params: { name: "work", arguments: {} } });
+  const seen: unknown[] = [];
+  interrupted!.onprogress = ({ progress }) => seen.push(progress);
+  call.progress(6);
+  await vi.waitFor(() => expect(seen).toEqual([4, 5, 6]));
+  call.result(textResult("finished"));
+  expect(textOf(await interrupted!.result)).toBe("finished");
+  expect(seen).toEqual([4, 5, 6]);
+  expect(transport.interrupted()).toEqual([]);
+  expect(server.calls).toHaveLength(1);
+});
+
+test("what comes again after a reload is above the persisted cursor", async () => {
+  const server = await startServer();
+  const store = memoryStore();
+  const first = await startLife(server.url, store, { ack: "manual" });
+  const { seen } = callTool(first, "work");
+  const call = await server.call("work");
+  call.progress(...range(1, 5));
+  await vi.waitFor(() => expect(seen).toEqual(range(1, 5)));
+  first.transport.ack();
+  call.progress(6, 7);
+  await vi.waitFor(() => expect(seen).toEqual(range(1, 7)));
+  await first.client.close();
+
+  const { transport } = await startLife(server.url, store);
+  const again: unknown[] = [];
+  transport.interrupted()[0]!.onprogress = ({ progress }) => again.push(progress);
+  call.progress(8);
+  await vi.waitFor(() => expect(again).toEqual([6, 7, 8]));
+});
+
+test("a call claimed after its response came gets everything, in order", async () => {
+  const { server, store, call } = await reloadInCall();
+  const { transport } = await startLife(server.url, store);
+  call.progress(4, 5);
+  call.result(textResult("early"));
+  await vi.waitFor(() => expect(call.stream.isConnected).toBe(false));
+  const [interrupted] = transport.interrupted();
+  const seen: unknown[] = [];
+  const result = interrupted!.result;
+  interrupted!.onprogress = ({ progress }) => seen.push(progress);
+  expect(textOf(await result)).toBe("early");
+  expect(seen).toEqual([4, 5]);
+});
+
+test("a call that no life claims is kept for the next one, whole", async () => {
+  const { server, store, call } = await reloadInCall();
+  const second = await startLife(server.url, store);
+  call.progress(4);
+  call.result(textResult("kept"));
+  await vi.waitFor(() => expect(call.stream.isConnected).toBe(false));
+  expect(second.transport.interrupted()).toHaveLength(1);
+  await second.client.close();
+
+  const third = await startLife(server.url, store);
+  const seen: unknown[] = [];
+  const [interrupted] = third.transport.interrupted();
+  interrupted!.onprogress = ({ progress }) => seen.push(progress);
+  expect(textOf(await interrupted!.result)).toBe("kept");
+  expect(seen).toEqual([4]);
+  await third.client.close();
+  expect((await startLife(server.url, store)).transport.interrupted()).toEqual([]);
+});
+
+test("a claimed call that a second reload interrupts goes on in the third life", async () => {
+  const { server, store, call } = await reloadInCall();
+  const second = await startLife(server.url, store);
+  const seen: unknown[] = [];
+  const interrupted = second.transport.interrupted()[0]!;
+  interrupted.onprogress = ({ progress }) => seen.push(progress);
+  const lost = failureOf(interrupted.result);
+  call.progress(4);
+  await vi.waitFor(() => expect(seen).toEqual([4]));
+  await second.client.close();
+  expect(await lost).toMatchObject({ code: "closed" });
+
+  const third = await startLife(server.url, store);
+  const [again] = third.transport.interrupted();
+  again!.onprogress = ({ progress }) => seen.push(progress);
+  call.progress(5);
+  call.result(textResult("third life"));
+  expect(textOf(await again!.result)).toBe("third life");
+  expect(seen).toEqual([4, 5]);
+});
+
+test("while nobody claims it, a call stops being read at the queue's limit, and loses nothing", async () => {
+  const { server, store, call } = await reloadInCall();
+  const { transport } = await startLife(server.url, store, { maxQueuedMessages: 2 });
+  call.progress(...range(4, 500));
+  call.result(textResult("all"));
+  await vi.waitFor(() => expect(transport.interrupted()).toHaveLength(1));
+  const seen: unknown[] = [];
+  const [interrupted] = transport.interrupted();
+  interrupted!.onprogress = ({ progress }) => seen.push(progress);
+  expect(textOf(await interrupted!.result)).toBe("all");
+  expect(seen).toEqual(range(4, 500));
+});
+
+test("onprogress may be set after the result was asked for, as long as it is in the same tick", async () => {
+  const { server, store, call } = await reloadInCall();
+  call.progress(4);
+  call.result(textResult("x"));
+  const { transport } = await startLife(server.url, store);
+  const interrupted = transport.interrupted()[0]!;
+  const { result } = interrupted;
+  const seen: unknown[] = [];
+  interrupted.onprogress = ({ progress }) => seen.push(progress);
+  await result;
+  expect(seen).toEqual([4]);
+});
+
+test("an error of the server rejects the result, typed, with the server's error as its cause", async () => {
+  const { server, store, call } = await reloadInCall();
+  const { transport } = await startLife(server.url, store);
+  call.error(-32000, "out of paper");
+  const { code, cause } = await failureOf(transport.interrupted()[0]!.result);
+  expect(code).toBe("server");
+  expect(cause).toEqual({ code: -32000, message: "out of paper" });
+});
+
+test("cancel() tells the server under the id on the wire, closes the stream and forgets the call", async () => {
+  const { server, store, call } = await reloadInCall();
+  const second = await startLife(server.url, store);
+  await vi.waitFor(() => expect(call.stream.isConnected).toBe(true));
+  const interrupted = second.transport.interrupted()[0]!;
+  interrupted.cancel("not wanted");
+  const { code } = await failureOf(interrupted.result);
+  expect(code).toBe("closed");
+  await vi.waitFor(() => expect(server.messages("notifications/cancelled")).toHaveLength(1));
+  expect(server.messages("notifications/cancelled")[0]?.params).toEqual({
+    requestId: call.message.id,
+    reason: "not wanted",
+  });
+  await vi.waitFor(() => expect(call.stream.isConnected).toBe(false));
+  await second.client.close();
+  expect((await startLife(server.url, store)).transport.interrupted()).toEqual([]);
+});
+
+test("a call whose life ended before a cursor came is interrupted, and may have been executed", async () => {
+  const server = await startServer({ priming: false });
+  const store = memoryStore();
+  const first = await startLife(server.url, store);
+  callTool(first, "work");
+  await server.call("work");
+  await first.client.close();
+
+  const second = await startLife(server.url, store);
+  const interrupted = second.transport.interrupted()[0]!;
+  expect(await failureOf(interrupted.result)).toMatchObject({ code: "interrupted", maybeExecuted: true });
+  expect(server.calls).toHaveLength(1);
+  await second.client.close();
+  expect((await startLife(server.url, store)).transport.interrupted()).toEqual([]);
+});
+
+test("such a call runs once and finishes where the server deduplicates by idempotency key", async () => {
+  const server = await startServer({ idempotent: true });
+  const store = memoryStore();
+  const first = await startLife(server.url, store);
+  server.refuse = ({ rpc }) => (rpc === "tools/call" ? (response) => response.destroy() : undefined);
+  callTool(first, "work");
+  await vi.waitFor(() => expect(server.count("tools/call")).toBeGreaterThan(0));
+  await first.client.close();
+
+  server.refuse = () => undefined;
+  const { transport } = await startLife(server.url, store);
+  const seen: unknown[] = [];
+  const interrupted = transport.interrupted()[0]!;
+  interrupted.onprogress = ({ progress }) => seen.push(progress);
+  const call = await server.call("work");
+  call.progress(1);
+  call.result(textResult("once"));
+  expect(textOf(await interrupted.result)).toBe("once");
+  expect(seen).toEqual([1]);
+  const keys = server.received
+    .filter(({ rpc }) => rpc === "tools/call")
+    .map(({ headers }) => headers["idempotency-key"]);
+  expect(new Set(keys).size).toBe(1);
+});
+
+test("a server that can no longer replay fails the call with cursor-lost, claimed early or late", async () => {
+  const { server, store, call } = await reloadInCall();
+  call.session.streams.length = 0;
+  const { transport } = await startLife(server.url, store);
+  const interrupted = transport.interrupted()[0]!;
+  await vi.waitFor(() => expect(server.count("ping")).toBe(1));
+  expect(await failureOf(interrupted.result)).toMatchObject({ code: "cursor-lost", maybeExecuted: true });
+  expect(server.calls).toHaveLength(1);
+});
+
+test("with saveParams off, no parameter reaches the store, and the call goes on all the same", async () => {
+  const server = await startServer();
+  const records: string[] = [];
+  const inner = memoryStore();
+  const store: typeof inner = {
+    async acquire(scope, signal) {
+      const slot = await inner.acquire(scope, signal);
+      return { ...slot, save: (record) => (records.push(JSON.stringify(record)), slot.save(record)) };
+    },
+  };
+  const first = await startLife(server.url, store, { saveParams: false });
+  const { seen } = callTool(first, "secret-tool");
+  const call = await server.call("secret-tool");
+  call.progress(1);
+  await vi.waitFor(() => expect(seen).toEqual([1]));
+  await first.client.close();
+  expect(records.length).toBeGreaterThan(0);
+  expect(records.join("")).not.toContain("secret-tool");
+
+  const { transport } = await startLife(server.url, store, { saveParams: false });
+  const interrupted = transport.interrupted()[0]!;
+  expect(interrupted.params).toBeUndefined();
+  call.result(textResult("open"));
+  expect(textOf(await interrupted.result)).toBe("open");
+});
