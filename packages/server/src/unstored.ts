@@ -1,4 +1,4 @@
-import type { LogEntry } from "./event-log.js";
+import type { LogEntry, Position } from "./event-log.js";
 import type { EncodedMessage } from "./messages.js";
 import { randomId } from "./logs/random-id.js";
 
@@ -27,7 +27,7 @@ export interface UnstoredFailure {
   /** Whether the event may be in the log all the same. */
   readonly isUncertain: boolean;
   /** Settles when the log answers after all; `undefined` when it was never asked. */
-  readonly eventually: Promise<unknown> | undefined;
+  readonly eventually: Promise<Position> | undefined;
 }
 
 /** A session's memory for what could not be stored. When it is short, the oldest messages become counted losses. */
@@ -132,7 +132,7 @@ export class UnstoredStream {
     this.#records.push(record);
     this.#memory.add(this, record);
     failure.eventually?.then(
-      () => this.remove(record),
+      ({ seq }) => this.#found(record, seq),
       () => {
         record.isUncertain = false;
       },
@@ -185,8 +185,17 @@ export class UnstoredStream {
       );
       if (entry === undefined) continue;
       found.add(entry.seq);
-      this.remove(record);
+      this.#found(record, entry.seq);
     }
+  }
+
+  /** The record is in the log after all, and those before it have their place before it there. */
+  #found(record: UnstoredRecord, seq: number): void {
+    for (const earlier of this.#records) {
+      if (earlier === record) break;
+      if ((earlier.before ?? Infinity) > seq) earlier.before = seq;
+    }
+    this.remove(record);
   }
 
   /** @param missed so many losses are counted at the next record instead. */

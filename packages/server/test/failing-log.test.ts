@@ -105,6 +105,15 @@ describe("an event that the log cannot store", () => {
     expect(messagesOf(await replayed(cursor))).toEqual([numbered(1), numbered(2)]);
   });
 
+  test("keeps its place when the one after it is in the log after all", async () => {
+    const cursor = await put(numbered(0));
+    log.breakWhen((_operation, _stream, payload) =>
+      payload.includes('"number":1}') ? "fail" : payload.includes('"number":2}') ? "hang-after" : undefined,
+    );
+    await Promise.all([1, 2, 3].map((number) => put(numbered(number))));
+    expect(messagesOf(await replayed(cursor))).toEqual([1, 2, 3].map(numbered));
+  });
+
   test("is not taken for another one that reads the same", async () => {
     const cursor = await put({});
     await put(numbered(1));
