@@ -20,8 +20,9 @@ export interface MemoryLogOptions {
    * (about 110 bytes an event, 800 a stream), so that this is close to what the heap grows by.
    *
    * Past it, the streams that were neither appended to nor read for longest lose their oldest events first. They keep
-   * their epoch and head, so that a reader learns how many events it missed. Only when no other stream has events
-   * left, the heads of the streams silent for longest are forgotten, and in the end the new events themselves.
+   * their epoch and head, so that a reader learns how many events it missed; when such heads take more than half of
+   * the budget, the streams silent for longest are forgotten. A stream that is too large alone loses its own oldest
+   * events.
    *
    * @defaultValue 128 MiB
    */
@@ -65,6 +66,8 @@ class MemoryLog implements EventLog {
   readonly #wakeUps = new WakeUps();
   #sweep: Iterator<MemoryStream> | undefined;
   #totalBytes = 0;
+  /** How much of it the streams without events take. */
+  #silentBytes = 0;
   #isClosed = false;
 
   constructor(options: MemoryLogOptions) {
@@ -157,23 +160,27 @@ class MemoryLog implements EventLog {
   #create(name: string, retention: Retention, now: number): MemoryStream {
     const stream = new MemoryStream(name, retention, now);
     this.#streams.set(name, stream);
-    this.#totalBytes += stream.cost;
     this.#silent.use(stream.place);
+    this.#totalBytes += stream.cost;
+    this.#silentBytes += stream.cost;
     return stream;
   }
 
   #forget(stream: MemoryStream): void {
     this.#streams.delete(stream.name);
     this.#totalBytes -= stream.cost;
+    if (stream.window.count === 0) this.#silentBytes -= stream.cost;
     stream.place.list?.remove(stream.place);
   }
 
-  /** Runs a change of a stream's events, and keeps the sum and the two lists true. */
+  /** Runs a change of a stream's events, and keeps the sums and the two lists true. */
   #change(stream: MemoryStream, change: () => void): void {
     const { cost, window } = stream;
     const { count, head } = window;
     change();
     this.#totalBytes += stream.cost - cost;
+    if (count === 0) this.#silentBytes -= cost;
+    if (window.count === 0) this.#silentBytes += stream.cost;
     const wasAppendedTo = window.head !== head;
     if (window.count > 0 && wasAppendedTo) this.#full.use(stream.place);
     else if (window.count === 0 && (count > 0 || wasAppendedTo)) this.#silent.use(stream.place);
@@ -197,9 +204,11 @@ class MemoryLog implements EventLog {
     while (this.#totalBytes > this.#maxTotalBytes) {
       const full = this.#full.oldest;
       const silent = this.#silent.oldest;
+      const hasManySilent = this.#silentBytes > this.#maxTotalBytes / 2;
       if (full !== undefined && full !== current) this.#change(full, () => full.window.dropOldest());
-      else if (silent !== undefined && silent !== current) this.#forget(silent);
+      else if (hasManySilent && silent !== undefined && silent !== current) this.#forget(silent);
       else if (current.window.count > 0) this.#change(current, () => current.window.dropOldest());
+      else if (silent !== undefined && silent !== current) this.#forget(silent);
       else return;
     }
   }
