@@ -1,6 +1,6 @@
 import { expect, test, vi } from "vitest";
 import { memoryStore } from "../src/index.js";
-import { callTool, failureOf, startLife, textOf, textResult } from "./sdk/clients.js";
+import { callTool, failureOf, openStore, startLife, textOf, textResult } from "./sdk/clients.js";
 import { startServer } from "./sdk/mcp-server.js";
 
 const range = (from: number, to: number): number[] =>
@@ -228,22 +228,15 @@ test("a server that can no longer replay fails the call with cursor-lost, claime
 
 test("with saveParams off, no parameter reaches the store, and the call goes on all the same", async () => {
   const server = await startServer();
-  const records: string[] = [];
-  const inner = memoryStore();
-  const store: typeof inner = {
-    async acquire(scope, signal) {
-      const slot = await inner.acquire(scope, signal);
-      return { ...slot, save: (record) => (records.push(JSON.stringify(record)), slot.save(record)) };
-    },
-  };
+  const store = openStore();
   const first = await startLife(server.url, store, { saveParams: false });
   const { seen } = callTool(first, "secret-tool");
   const call = await server.call("secret-tool");
   call.progress(1);
   await vi.waitFor(() => expect(seen).toEqual([1]));
   await first.client.close();
-  expect(records.length).toBeGreaterThan(0);
-  expect(records.join("")).not.toContain("secret-tool");
+  expect(store.records.length).toBeGreaterThan(0);
+  expect(JSON.stringify(store.records)).not.toContain("secret-tool");
 
   const { transport } = await startLife(server.url, store, { saveParams: false });
   const interrupted = transport.interrupted()[0]!;

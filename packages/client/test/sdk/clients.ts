@@ -3,6 +3,7 @@ import { onTestFinished } from "vitest";
 import type { StateStore, TransportEventMap } from "../../src/index.js";
 import { memoryStore, ResumableTransport, ResumeError } from "../../src/index.js";
 import type { ResumableTransportOptions } from "../../src/options.js";
+import type { ClientRecord } from "../../src/session-state.js";
 
 /** One life of an app: an SDK client on our transport, with all that they reported. */
 export interface Life {
@@ -40,6 +41,26 @@ export function prepareLife(url: string, store: StateStore = memoryStore(), opti
     // Each detail was dispatched under its own type.
     told: <Type extends keyof TransportEventMap>(type: Type) =>
       told.filter((entry) => entry.type === type).map(({ detail }) => detail as TransportEventMap[Type]),
+  };
+}
+
+/** A memory store that shows what was saved. */
+export function openStore(): StateStore & { readonly records: ClientRecord[] } {
+  const inner = memoryStore();
+  const records: ClientRecord[] = [];
+  return {
+    records,
+    async acquire(scope, signal) {
+      const slot = await inner.acquire(scope, signal);
+      return {
+        ...slot,
+        save(record) {
+          // What the transport saves; copied, since it goes on changing it.
+          records.push(structuredClone(record) as ClientRecord);
+          return slot.save(record);
+        },
+      };
+    },
   };
 }
 
