@@ -4,6 +4,7 @@ import { describe, expect, test, vi } from "vitest";
 import { repetitions } from "../../../test-support/repetitions.js";
 import type { EventLog } from "../src/event-log.js";
 import { EventStore } from "../src/event-store.js";
+import { memoryKeyValue } from "../src/key-value/memory.js";
 import { memoryLog } from "../src/logs/memory.js";
 import { FaultyLog } from "./support/faulty-log.js";
 import { answer, collector, messagesOf, numbered } from "./support/messages.js";
@@ -105,6 +106,21 @@ describe("ending a session", () => {
   test("of a session that never was is no error", async () => {
     await new EventStore().endSession("session");
   });
+});
+
+test("a store over a key-value store finds after a restart what it had, and deletes it", async () => {
+  const storage = memoryKeyValue();
+  const before = new EventStore({ storage });
+  const id = await before.forSession("session").storeEvent("stream", {});
+  await before.forSession("session").storeEvent("stream", numbered(1));
+  await before.close();
+  const store = new EventStore({ storage });
+  const { received, send } = collector();
+  await store.forSession("session").replayEventsAfter(id, { send });
+  expect(messagesOf(received)).toEqual([numbered(1)]);
+  expect(await store.forSession("session").storeEvent("stream", answer(1))).toMatch(/^3:/);
+  await store.endSession("session");
+  expect(await store.forSession("session").inspect(id)).toEqual({ kind: "unknown", reason: "no-stream" });
 });
 
 describe("the list of a session's streams", () => {

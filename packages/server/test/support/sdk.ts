@@ -29,7 +29,7 @@ type SdkEventStore = Pick<SessionEventStore, "storeEvent" | "getStreamIdForEvent
 
 export type Open = (
   sessionId: string,
-  eventStore: SessionEventStore,
+  eventStore: SdkEventStore,
   events: TransportEvents,
 ) => Promise<Transport>;
 
