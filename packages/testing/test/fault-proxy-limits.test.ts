@@ -1,5 +1,8 @@
 import { ResumeError } from "@resumable-mcp/client";
-import { describe, expect, it, vi } from "vitest";
+import { once } from "node:events";
+import { connect, createServer, type AddressInfo, type Socket } from "node:net";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
+import { reset } from "../src/fault-proxy/reset.js";
 import { faultProxy, type FaultProxyOptions, type ProxyEvent, type Weather } from "../src/fault-proxy.js";
 import {
   endlessStream,
@@ -45,6 +48,40 @@ describe("close", () => {
     await expect.poll(handles, { timeout: 5000 }).toBeLessThanOrEqual(before);
     await proxy.close();
     await expect(fetch(proxy.url)).rejects.toThrow();
+  });
+});
+
+describe("a reset", () => {
+  it.each([
+    ["open", (socket: Socket) => socket],
+    ["in the middle of a write", (socket: Socket) => void socket.write(Buffer.alloc(50_000_000))],
+    ["about to end", (socket: Socket) => socket.end(Buffer.alloc(50_000_000))],
+    ["ended", (socket: Socket) => socket.end()],
+    ["reset", (socket: Socket) => socket.resetAndDestroy()],
+  ])("closes a socket that is %s, and its peer's", async (_name, prepare) => {
+    const server = createServer({ allowHalfOpen: true }).listen(0, "127.0.0.1");
+    onTestFinished(() => void server.close());
+    await once(server, "listening");
+    // A listening TCP server's address is an object.
+    const { port } = server.address() as AddressInfo;
+    const peer = connect({ port, host: "127.0.0.1", allowHalfOpen: true });
+    onTestFinished(() => void peer.destroy());
+    const ended = new Promise((resolve) => peer.on("end", resolve).on("error", resolve));
+    // What this server emits with "connection" is the socket.
+    const [socket] = (await once(server, "connection")) as [Socket];
+    const closed = once(socket, "close");
+    prepare(socket);
+    reset(socket);
+    await closed;
+    peer.resume();
+    await ended;
+  });
+
+  it("closes a socket that is still connecting", async () => {
+    const socket = connect(9, "127.0.0.1");
+    const closed = once(socket, "close");
+    reset(socket);
+    await closed;
   });
 });
 
