@@ -44,6 +44,22 @@ export interface WeatherRun {
   readonly elapsedMs: number;
 }
 
+/** Preparing and closing take milliseconds in calm weather. */
+const CALM_LIMIT_MS = 5000;
+
+/** @throws when the promise has not settled in time, saying what was waited for. */
+async function within<Value>(what: string, promise: Promise<Value>): Promise<Value> {
+  const over = new AbortController();
+  const late = sleep(CALM_LIMIT_MS, undefined, { signal: over.signal }).then(() => {
+    throw new Error(`${what} took more than ${CALM_LIMIT_MS} ms in calm weather`);
+  });
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    over.abort();
+  }
+}
+
 /**
  * Runs calls together against a stock SDK server, through a fault proxy, in the given weather, and judges each by
  * what arrived.
@@ -57,8 +73,14 @@ export async function runWeather(options: WeatherRunOptions): Promise<WeatherRun
   });
   const proxy = await faultProxy({ target: server.url, seed, maxLogEntries: 100_000 });
   try {
-    const client = await options.connect(proxy.url);
+    const client = await within("connecting", options.connect(proxy.url));
     try {
+      // The first call of a process takes many times as long to be answered as the next.
+      const warmUp = { key: "warm-up", messages: 1, intervalMs: 0 };
+      await within(
+        "the first call",
+        client.count(warmUp, () => undefined),
+      );
       const over = new AbortController();
       const startMs = performance.now();
       proxy.setWeather(options.weather);
@@ -91,10 +113,10 @@ export async function runWeather(options: WeatherRunOptions): Promise<WeatherRun
       };
     } finally {
       proxy.setWeather([]);
-      await client.close();
+      await within("closing the client", client.close());
     }
   } finally {
-    await proxy.close();
-    await server.close();
+    await within("closing the proxy", proxy.close());
+    await within("closing the server", server.close());
   }
 }

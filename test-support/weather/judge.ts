@@ -32,6 +32,8 @@ export type Ending =
 export interface Verdict {
   readonly key: string;
   readonly ending: Ending;
+  /** All arrivals, of whatever message. */
+  readonly arrived: number;
   /** Messages of the call that never came. */
   readonly lost: number;
   /** Arrivals of messages that had come before. */
@@ -100,6 +102,7 @@ export function judge(call: CallRecord): Verdict {
   return {
     key: call.key,
     ending: endingOf(call),
+    arrived: call.arrivals.length,
     lost: call.messages - seen.size,
     duplicated,
     outOfOrder,
