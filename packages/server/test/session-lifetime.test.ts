@@ -6,6 +6,7 @@ import type { EventLog } from "../src/event-log.js";
 import { EventStore } from "../src/event-store.js";
 import { memoryKeyValue } from "../src/key-value/memory.js";
 import { memoryLog } from "../src/logs/memory.js";
+import { pause } from "./support/caller.js";
 import { FaultyLog } from "./support/faulty-log.js";
 import { answer, collector, messagesOf, numbered } from "./support/messages.js";
 
@@ -159,6 +160,23 @@ describe("the list of a session's streams", () => {
     for (let number = 0; number < 50; number += 1) await session.storeEvent("stream", numbered(number));
     expect(log.calls.filter((operation) => operation === "append")).toHaveLength(51);
   });
+});
+
+test("no timer outlives what it limits", async () => {
+  const timers = (): number => process.getActiveResourcesInfo().filter((name) => name === "Timeout").length;
+  const before = timers();
+  const store = new EventStore();
+  const session = store.forSession("session");
+  const id = await session.storeEvent("stream", {});
+  await Promise.all(
+    Array.from({ length: 100 }, (_, number) => session.storeEvent("stream", numbered(number))),
+  );
+  await session.replayEventsAfter(id, collector());
+  await store.endSession("session");
+  await store.close();
+  // The one that opens the gate was set before this one.
+  await pause(1);
+  expect(timers()).toBe(before);
 });
 
 describe("memory", () => {
