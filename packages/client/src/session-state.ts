@@ -1,10 +1,10 @@
 import { ResumeError } from "./errors.js";
 import { isMessage, isRecord, isRequest, type JsonRpcRequest, type Params } from "./json-rpc.js";
-import type { Slot } from "./state-store.js";
+import type { Slot, StateScope, StateStore } from "./state-store.js";
 import { within } from "./within.js";
 
 /** How long a store may take for anything before it counts as failed, in milliseconds. */
-export const STORE_LIMIT_MS = 10_000;
+const STORE_LIMIT_MS = 10_000;
 
 /** How long saving may hold up whoever waits for it, in milliseconds. */
 const SAVE_LIMIT_MS = 2_000;
@@ -127,6 +127,14 @@ export function parseRecord(value: unknown): ClientRecord | undefined {
   return { ...emptyRecord(), ...(value as unknown as ClientRecord) };
 }
 
+export interface SessionStateOptions {
+  readonly store: StateStore;
+  readonly scope: StateScope;
+  readonly maxAgeMs: number;
+  readonly onError: (error: ResumeError) => void;
+  readonly signal: AbortSignal;
+}
+
 /**
  * The client's record and its way into the store. Writes are coalesced: one in flight, one waiting, newest wins.
  * A store that fails is reported once; the record then lives in memory.
@@ -147,38 +155,48 @@ export class SessionState {
   }
 
   /**
-   * Reads the slot's record. One that cannot be read is set aside, one older than `maxAgeMs` is forgotten. Where the
-   * store fails, this life goes on in memory, and what may be in the store is left as it is.
+   * Takes a slot and reads its record. One that cannot be read is set aside, one older than `maxAgeMs` is forgotten.
+   * Where the store fails, this life goes on in memory, and what may be in the store is left as it is.
    */
-  static async open(
-    slot: Slot | undefined,
-    maxAgeMs: number,
-    onError: (error: ResumeError) => void,
-    signal: AbortSignal,
-  ): Promise<SessionState> {
-    const state = new SessionState(slot, onError);
-    if (slot === undefined) return state;
+  static async open(options: SessionStateOptions): Promise<SessionState> {
+    const { maxAgeMs, onError, scope, signal, store } = options;
+    let acquiring: Promise<Slot> | undefined;
+    try {
+      acquiring = store.acquire(scope, signal);
+      const slot = await within(acquiring, STORE_LIMIT_MS, signal);
+      const state = new SessionState(slot, onError);
+      await state.#read(slot, Date.now() - maxAgeMs, signal);
+      return state;
+    } catch (cause) {
+      // Nobody waits for it any more.
+      acquiring?.then((slot) => slot.release()).catch(() => undefined);
+      const state = new SessionState(undefined, onError);
+      if (!signal.aborted) state.#report(cause);
+      return state;
+    }
+  }
+
+  async #read(slot: Slot, oldest: number, signal: AbortSignal): Promise<void> {
     try {
       const value = await within(slot.load(), STORE_LIMIT_MS, signal);
       const record = parseRecord(value);
       if (record === undefined && value !== undefined)
         throw new ResumeError("state-corrupt", "The saved state is not a version 1 record");
-      const oldest = Date.now() - maxAgeMs;
-      if (record === undefined || record.savedAt < oldest) return state;
+      if (record === undefined || record.savedAt < oldest) return;
       record.calls = record.calls.filter(({ startedAt }) => startedAt >= oldest).slice(-MAX_CALLS);
-      state.record = record;
+      this.record = record;
     } catch (cause) {
-      if (signal.aborted) return state;
-      state.#report(cause);
+      if (signal.aborted) return;
+      this.#report(cause);
       const isCorrupt = cause instanceof ResumeError && cause.code === "state-corrupt";
-      state.#isWritable =
+      const aside = (): Promise<void> => within(slot.setAside(), STORE_LIMIT_MS);
+      this.#isWritable =
         isCorrupt &&
-        (await within(slot.setAside(), STORE_LIMIT_MS).then(
+        (await aside().then(
           () => true,
           () => false,
         ));
     }
-    return state;
   }
 
   /** Changes the record; it is saved soon. */
@@ -244,7 +262,7 @@ export class SessionState {
 }
 
 /** What a store's failure means for the app. */
-export function stateUnavailable(cause: unknown): ResumeError {
+function stateUnavailable(cause: unknown): ResumeError {
   const message = "The state store failed; what is not saved is lost with this page or process";
   return cause instanceof ResumeError ? cause : new ResumeError("state-unavailable", message, { cause });
 }

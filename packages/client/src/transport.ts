@@ -16,12 +16,10 @@ import { Resendable } from "./resendable.js";
 import { type Origin, ServerRequests } from "./server-requests.js";
 import { exchange, type Session } from "./session.js";
 import { SessionKeeper } from "./session-keeper.js";
-import { SessionState, stateUnavailable, STORE_LIMIT_MS } from "./session-state.js";
+import { SessionState } from "./session-state.js";
 import { Standalone } from "./standalone.js";
-import type { Slot } from "./state-store.js";
 import type { Link } from "./stream-task.js";
 import { WireIds } from "./wire-ids.js";
-import { within } from "./within.js";
 
 /** What there is between `start()` and `close()`. */
 interface Life {
@@ -92,8 +90,9 @@ export class ResumableTransport extends TransportEvents {
     this.#isStarted = true;
     const { signal } = this.#abort;
     const onError = (error: Error): void => this.onerror?.(error);
-    const slot = await this.#acquire(signal);
-    const state = await SessionState.open(slot, this.#options.maxAgeMs, onError, signal);
+    const { maxAgeMs, partition, store } = this.#options;
+    const scope = { serverUrl: this.#http.url, partition };
+    const state = await SessionState.open({ store, scope, maxAgeMs, onError, signal });
     if (signal.aborted) {
       await state.release().catch(onError);
       throw signal.reason as Error;
@@ -148,7 +147,7 @@ export class ResumableTransport extends TransportEvents {
       const { method } = message;
       if (method !== "initialize" && method !== "server/discover") return calls.run(message);
       const answer = await (method === "initialize" ? keeper.initialize(message) : keeper.discover(message));
-      queueMicrotask(() => this.#hand(answer));
+      this.#hand(answer);
     } else if (isResponse(message)) await asked.answer(message);
     else if (message.method === "notifications/initialized") {
       await keeper.initialized(message);
@@ -211,21 +210,6 @@ export class ResumableTransport extends TransportEvents {
     this.onclose?.();
   }
 
-  async #acquire(signal: AbortSignal): Promise<Slot | undefined> {
-    const scope = { serverUrl: this.#http.url, partition: this.#options.partition };
-    let acquiring: Promise<Slot> | undefined;
-    try {
-      acquiring = this.#options.store.acquire(scope, signal);
-      return await within(acquiring, STORE_LIMIT_MS, signal);
-    } catch (cause) {
-      // Nobody waits for it any more.
-      acquiring?.then((slot) => slot.release()).catch(() => undefined);
-      signal.throwIfAborted();
-      this.onerror?.(stateUnavailable(cause));
-      return undefined;
-    }
-  }
-
   /** Not before the handshake is over. */
   #nameSession(keeper: SessionKeeper): void {
     const { id } = keeper.current;
@@ -265,11 +249,17 @@ export class ResumableTransport extends TransportEvents {
   }
 
   #hand(message: JsonRpcMessage): void {
-    try {
-      this.onmessage?.(message);
-    } catch (error) {
-      this.onerror?.(error as Error);
-    }
+    const deliver = (): void => {
+      try {
+        this.onmessage?.(message);
+      } catch (error) {
+        this.onerror?.(error as Error);
+      }
+    };
+    // The SDKs take a response at once, a notification one microtask later: progress that came with the response
+    // would find its handler gone.
+    if (isResponse(message)) queueMicrotask(deliver);
+    else deliver();
   }
 
   #link(): Link {

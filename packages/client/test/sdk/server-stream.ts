@@ -14,6 +14,8 @@ export class ServerStream {
   readonly #events: StoredEvent[] = [];
   #connection: ServerResponse | undefined;
   #ended = false;
+  /** How many connections there were. */
+  connections = 0;
 
   constructor(name: string, hasIds: boolean) {
     this.name = name;
@@ -36,6 +38,7 @@ export class ServerStream {
   /** A connection gets what comes after the event, and then what is appended. */
   attach(connection: ServerResponse, after?: string): void {
     this.#connection = connection;
+    this.connections += 1;
     connection.on("close", () => {
       if (this.#connection === connection) this.#connection = undefined;
     });
