@@ -1,5 +1,4 @@
 import { EventStoreError } from "./errors.js";
-import type { EventLog } from "./event-log.js";
 import { parseEventId } from "./event-id.js";
 import { LimitedLog } from "./limited-log.js";
 import { memoryLog } from "./logs/memory.js";
@@ -29,20 +28,21 @@ import { begin } from "./waits.js";
 export class EventStore {
   readonly #context: StoreContext;
   readonly #unscoped: UnscopedStreams;
-  readonly #ownedLog: EventLog | undefined;
+  readonly #ownsLog: boolean;
   readonly #pending = new Set<Promise<unknown>>();
   /** What is known of a session lives as long as a transport, or something under way, holds on to it. */
   readonly #sessions = new Map<string, WeakRef<SessionScope>>();
   readonly #abandoned = new FinalizationRegistry<string>((sessionId) => this.#forgetAbandoned(sessionId));
   #unstoredCount = 0;
   #isClosed = false;
+  #closing: Promise<void> | undefined;
 
   /** @throws {EventStoreError} `invalid-option` */
   constructor(options: EventStoreOptions = {}) {
     const settings = settingsFrom(options);
     const { storage } = options;
     const log = storage === undefined ? memoryLog() : logOf(storage);
-    this.#ownedLog = storage !== undefined && isLog(storage) ? undefined : log;
+    this.#ownsLog = storage === undefined || !isLog(storage);
     this.#context = {
       log: new LimitedLog(log, settings.operationTimeoutMs),
       settings,
@@ -155,11 +155,15 @@ export class EventStore {
    * Waits for what is under way, each for no longer than `operationTimeoutMs`, and refuses what comes later. Sessions
    * go on live, without being stored. A log that was handed in stays open.
    */
-  async close(): Promise<void> {
-    if (this.#isClosed) return;
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
     this.#isClosed = true;
     await Promise.allSettled(this.#pending);
-    await this.#ownedLog?.close();
+    if (this.#ownsLog) await this.#context.log.close();
   }
 
   #scope(sessionId: string): SessionScope {
