@@ -40,6 +40,11 @@ export class Calls {
 
   constructor(options: CallsOptions) {
     this.#options = options;
+    const { signal } = options;
+    // One listener for all: Node warns of a leak at the eleventh.
+    signal.addEventListener("abort", () => {
+      for (const { abort } of this.#calls.values()) abort.abort(signal.reason);
+    });
     for (const saved of options.state.record.calls) this.#restore(saved);
   }
 
@@ -161,10 +166,8 @@ export class Calls {
     take: StreamTask["take"],
     mayBeSent = true,
   ): Call {
-    const { resendable, signal } = this.#options;
+    const { resendable } = this.#options;
     const abort = new AbortController();
-    if (signal.aborted) abort.abort(signal.reason);
-    else signal.addEventListener("abort", () => abort.abort(signal.reason), { signal: abort.signal });
     const call: Call = {
       session,
       request,
