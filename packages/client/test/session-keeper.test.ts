@@ -1,0 +1,296 @@
+import { expect, test, vi } from "vitest";
+import { memoryStore } from "../src/index.js";
+import { callTool, failureOf, openStore, startLife, textOf, textResult } from "./sdk/clients.js";
+import { type McpServer, type Received, startServer } from "./sdk/mcp-server.js";
+
+const LISTS = { tools: {}, prompts: {}, resources: { subscribe: true }, logging: {} };
+
+/** Ten running calls, each after its first progress, on a client that has learnt of a safe tool. */
+async function tenCalls() {
+  const server = await startServer({ capabilities: LISTS });
+  const store = openStore();
+  const life = await startLife(server.url, store);
+  await server.listening();
+  const calls = Array.from({ length: 10 }, (_, n) => callTool(life, `work${n}`));
+  await vi.waitFor(() => expect(server.calls).toHaveLength(10));
+  for (const call of server.calls) call.progress(1);
+  await vi.waitFor(() => expect(calls.every(({ seen }) => seen.length === 1)).toBe(true));
+  return { server, store, life, calls };
+}
+
+/** Ways in which a session is lost, each with the statuses that a server shows. */
+const LOSSES: readonly (readonly [string, (server: McpServer) => void])[] = [
+  ["the server forgets it and says 404", (server) => server.sessions.clear()],
+  [
+    "another party ends it by DELETE",
+    (server) => {
+      server.sessions.delete(server.session.id);
+    },
+  ],
+  [
+    "the server says 400 as the SDK's does when it was never initialized",
+    (server) => {
+      const { id } = server.session;
+      server.sessions.delete(id);
+      server.refuse = ({ headers }) => (headers["mcp-session-id"] === id ? 400 : undefined);
+    },
+  ],
+];
+
+test.each(LOSSES)("ten streams notice at once that %s: there is one new session", async (_, lose) => {
+  const { server, life, calls } = await tenCalls();
+  const lost = life.transport.sessionId;
+  lose(server);
+  server.cut();
+  for (const { result } of calls)
+    expect(await failureOf(result)).toMatchObject({ code: "session-lost", maybeExecuted: true });
+  expect(server.count("initialize")).toBe(2);
+  expect(life.told("sessionreplaced")).toHaveLength(1);
+  expect(life.told("sessionreplaced")[0]?.cause).toMatchObject({ code: "session-lost" });
+  expect(life.transport.sessionId).toBe(server.session.id);
+  expect(life.transport.sessionId).not.toBe(lost);
+  await server.listening();
+  const { result } = callTool(life, "next");
+  (await server.call("next")).result(textResult("next"));
+  expect(textOf(await result)).toBe("next");
+});
+
+test("a restart of the server on the same port is a lost session", async () => {
+  const before = await startServer();
+  const life = await startLife(before.url);
+  const { result } = callTool(life, "work");
+  await before.call("work");
+  const { port } = before;
+  await before.close();
+  const after = await startServer({ port });
+  expect(await failureOf(result)).toMatchObject({ code: "session-lost" });
+  const next = callTool(life, "next");
+  (await after.call("next")).result(textResult("up again"));
+  expect(textOf(await next.result)).toBe("up again");
+  expect(after.count("initialize")).toBe(1);
+});
+
+test("log level and subscriptions are given to the new session, unsubscribed ones are not", async () => {
+  const { server, life, calls } = await tenCalls();
+  await life.client.setLoggingLevel("warning");
+  for (const uri of ["a:1", "a:2"]) await life.client.subscribeResource({ uri });
+  await life.client.unsubscribeResource({ uri: "a:1" });
+  server.received.length = 0;
+  server.sessions.clear();
+  server.cut();
+  for (const { result } of calls) await failureOf(result);
+  await vi.waitFor(() => expect(life.told("sessionreplaced")).toHaveLength(1));
+  expect(server.messages("logging/setLevel").map(({ params }) => params)).toEqual([{ level: "warning" }]);
+  expect(server.messages("resources/subscribe").map(({ params }) => params)).toEqual([{ uri: "a:2" }]);
+});
+
+test("settings of an earlier life are given to a new session too", async () => {
+  const server = await startServer({ capabilities: LISTS });
+  const store = memoryStore();
+  const first = await startLife(server.url, store);
+  await first.client.setLoggingLevel("error");
+  await first.client.close();
+  server.sessions.clear();
+  server.received.length = 0;
+  const second = await startLife(server.url, store);
+  await vi.waitFor(() => expect(second.told("sessionreplaced")).toHaveLength(1));
+  expect(server.messages("logging/setLevel").map(({ params }) => params)).toEqual([{ level: "error" }]);
+});
+
+test("a setting that the new session refuses is reported, and the session is used all the same", async () => {
+  const server = await startServer({ capabilities: LISTS });
+  const life = await startLife(server.url);
+  await life.client.subscribeResource({ uri: "a:1" });
+  server.refuse = ({ rpc }) => (rpc === "resources/subscribe" ? 403 : undefined);
+  server.sessions.clear();
+  const { result } = callTool(life, "work");
+  (await server.call("work")).result(textResult("all the same"));
+  expect(textOf(await result)).toBe("all the same");
+  expect(life.errors).toMatchObject([{ code: "unauthorized" }]);
+  expect(server.count("initialize")).toBe(2);
+});
+
+test("the app's caches refresh: each list that the server has is said to have changed", async () => {
+  const server = await startServer({ capabilities: LISTS });
+  const life = await startLife(server.url);
+  const changed: string[] = [];
+  life.client.fallbackNotificationHandler = async ({ method }) => void changed.push(method);
+  server.sessions.clear();
+  const { result } = callTool(life, "work");
+  (await server.call("work")).result(textResult("x"));
+  await result;
+  expect(changed.toSorted()).toEqual([
+    "notifications/prompts/list_changed",
+    "notifications/resources/list_changed",
+    "notifications/tools/list_changed",
+  ]);
+});
+
+test("a call whose own POST was answered 404 runs in the new session, whatever it does", async () => {
+  const server = await startServer();
+  const life = await startLife(server.url);
+  server.sessions.clear();
+  const { result, seen } = callTool(life, "work");
+  const call = await server.call("work");
+  call.progress(1);
+  call.result(textResult("ran once"));
+  expect(textOf(await result)).toBe("ran once");
+  expect(seen).toEqual([1]);
+  expect(server.calls).toHaveLength(1);
+});
+
+test("a read that was running is made again in the new session, and is resumed there after a reload", async () => {
+  const server = await startServer();
+  const store = openStore();
+  const life = await startLife(server.url, store);
+  const listed = life.client.listTools();
+  listed.catch(() => undefined);
+  const lost = await server.call("tools/list");
+  await vi.waitFor(() => expect(store.records.at(-1)?.calls[0]?.cursor).toBeDefined());
+  server.sessions.clear();
+  lost.stream.cut();
+  const call = await server.call("tools/list", 1);
+  await vi.waitFor(() => {
+    const [saved] = store.records.at(-1)!.calls;
+    expect(saved?.cursor).toContain(server.session.id);
+    expect(saved).not.toHaveProperty("session");
+  });
+  await life.client.close();
+
+  const { transport } = await startLife(server.url, store);
+  call.result({ tools: [{ name: "found" }] });
+  expect(await transport.interrupted()[0]!.result).toEqual({ tools: [{ name: "found" }] });
+});
+
+test("a call that loses each session at once is given up after the third, and storms nobody", async () => {
+  const server = await startServer({ get: 405 });
+  // Half of it: a delay that grows.
+  const life = await startLife(server.url, memoryStore(), { random: () => 0.001 });
+  server.refuse = ({ rpc }) => (rpc === "tools/call" ? 404 : undefined);
+  const { result } = callTool(life, "work");
+  expect(await failureOf(result)).toMatchObject({ code: "session-lost", maybeExecuted: false });
+  expect(server.count("initialize")).toBeLessThanOrEqual(4);
+});
+
+test("a server that forgets each session at once is asked for a new one ever more rarely", async () => {
+  const server = await startServer();
+  const life = await startLife(server.url, memoryStore(), { random: () => 0.2 });
+  const times: number[] = [];
+  server.refuse = ({ method, rpc }: Received) => {
+    if (rpc === "initialize") times.push(performance.now());
+    return method === "GET" || rpc === "ping" ? 404 : undefined;
+  };
+  server.sessions.clear();
+  await vi.waitFor(() => expect(times.length).toBeGreaterThanOrEqual(4), { timeout: 10_000 });
+  await life.client.close();
+  // At once, then 0.2 of 0.5, 1 and 2 s; a timer may fire up to a millisecond early.
+  const gaps = times.slice(1, 4).map((at, n) => at - times[n]!);
+  for (const [n, least] of [99, 199, 399].entries()) expect(gaps[n]).toBeGreaterThanOrEqual(least);
+});
+
+test("when no new session can be made, the calls fail as what they are, and the next call tries again", async () => {
+  const server = await startServer();
+  const life = await startLife(server.url);
+  const { result, seen } = callTool(life, "work");
+  const call = await server.call("work");
+  call.progress(1);
+  await vi.waitFor(() => expect(seen).toEqual([1]));
+  server.sessions.clear();
+  server.refuse = ({ rpc }) => (rpc === "initialize" ? 403 : undefined);
+  server.cut();
+  const error = await failureOf(result);
+  expect(error).toMatchObject({ code: "session-lost", maybeExecuted: true });
+  expect(error.cause).toMatchObject({ code: "unauthorized" });
+  expect(life.told("sessionreplaced")).toEqual([]);
+
+  server.refuse = () => undefined;
+  const next = callTool(life, "next");
+  (await server.call("next")).result(textResult("next"));
+  expect(textOf(await next.result)).toBe("next");
+  await server.listening();
+});
+
+test("other client information makes a new session, and the old calls finish on the old one", async () => {
+  const server = await startServer();
+  const store = memoryStore();
+  const first = await startLife(server.url, store);
+  const { seen } = callTool(first, "work");
+  const call = await server.call("work");
+  call.progress(1);
+  await vi.waitFor(() => expect(seen).toEqual([1]));
+  await first.client.close();
+
+  const second = await startLife(server.url, store, { capabilities: { sampling: {} } });
+  expect(server.count("initialize")).toBe(2);
+  expect(second.transport.sessionId).not.toBe(call.session.id);
+  call.progress(2);
+  await second.client.close();
+
+  // And so it is in the life after that.
+  const third = await startLife(server.url, store, { capabilities: { sampling: {} } });
+  expect(server.count("initialize")).toBe(2);
+  const again: unknown[] = [];
+  const interrupted = third.transport.interrupted()[0]!;
+  interrupted.onprogress = ({ progress }) => again.push(progress);
+  call.progress(3);
+  call.result(textResult("on the old one"));
+  expect(textOf(await interrupted.result)).toBe("on the old one");
+  expect(again).toEqual([2, 3]);
+  expect(server.count("tools/call")).toBe(1);
+  expect(third.told("sessionreplaced")).toEqual([]);
+});
+
+test("settings of the old session are not those of one that was made for other client information", async () => {
+  const server = await startServer({ capabilities: LISTS });
+  const store = openStore();
+  const first = await startLife(server.url, store);
+  await first.client.setLoggingLevel("error");
+  await first.client.close();
+  await startLife(server.url, store, { name: "another" });
+  await vi.waitFor(() => expect(store.records.at(-1)?.logLevel).toBeUndefined());
+});
+
+test("when the old session is gone, its calls fail without a new session being made for them", async () => {
+  const server = await startServer();
+  const store = memoryStore();
+  const first = await startLife(server.url, store);
+  const { seen } = callTool(first, "work");
+  const call = await server.call("work");
+  call.progress(1);
+  await vi.waitFor(() => expect(seen).toEqual([1]));
+  await first.client.close();
+  server.sessions.delete(call.session.id);
+
+  const second = await startLife(server.url, store, { name: "another" });
+  const { result } = second.transport.interrupted()[0]!;
+  expect(await failureOf(result)).toMatchObject({ code: "session-lost", maybeExecuted: true });
+  expect(server.count("initialize")).toBe(2);
+});
+
+test("a life that ended before the server was told that the handshake is over leaves no half of one", async () => {
+  const server = await startServer();
+  const store = memoryStore();
+  server.refuse = ({ rpc }) => (rpc === "notifications/initialized" ? 403 : undefined);
+  await expect(startLife(server.url, store)).rejects.toMatchObject({ code: "unauthorized" });
+  server.refuse = () => undefined;
+  await startLife(server.url, store);
+  expect(server.count("initialize")).toBe(2);
+  expect(server.count("notifications/initialized")).toBe(2);
+});
+
+test("an error answer to initialize reaches the SDK's client, and is not saved", async () => {
+  const server = await startServer();
+  const store = memoryStore();
+  server.refuse = ({ message, rpc }) =>
+    rpc === "initialize"
+      ? (response) => {
+          const id = message !== undefined && "id" in message ? message.id : undefined;
+          response.writeHead(200, { "Content-Type": "application/json" });
+          response.end(JSON.stringify({ jsonrpc: "2.0", id, error: { code: -32000, message: "not today" } }));
+        }
+      : undefined;
+  await expect(startLife(server.url, store)).rejects.toThrow("not today");
+  server.refuse = () => undefined;
+  const life = await startLife(server.url, store);
+  expect(life.client.getServerCapabilities()).toMatchObject({ tools: {} });
+});
