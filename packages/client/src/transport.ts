@@ -174,10 +174,11 @@ export class ResumableTransport extends TransportEvents {
   /**
    * Ends the session at the server and forgets the saved state. A server may refuse that with 405.
    *
-   * @throws {ResumeError} `http` when the server refuses otherwise, `gave-up` when it does not answer; the saved state
-   * is forgotten all the same.
+   * @throws {ResumeError} `http` when the server refuses otherwise, `gave-up` when it does not answer: the saved state
+   * is forgotten all the same; `closed` after close().
    */
   async terminateSession(): Promise<void> {
+    if (this.#abort.signal.aborted) throw this.#closed();
     const life = this.#life;
     if (life === undefined) return;
     life.standalone.stop();
