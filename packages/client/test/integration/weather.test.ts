@@ -23,7 +23,7 @@ import { runWeather, type WeatherRun } from "../../../../test-support/weather.js
 const KILLS: Weather = [
   { kind: "latency", ms: 30, jitterMs: 10 },
   { kind: "trickle", bytesPerSecond: 18_000 },
-  { kind: "lifetimes", meanMs: 1500, on: ["post", "get", "other"] },
+  { kind: "lifetimes", meanMs: 2500, on: ["post", "get", "other"] },
   { kind: "lifetimes", meanMs: 500, on: ["resume"] },
 ];
 
@@ -142,7 +142,7 @@ describe("20 calls of 200 messages while connections are killed at random", () =
 });
 
 describe("calls while connections are killed at random lose nothing with our transport", () => {
-  const size: Size = { calls: 10, messages: 100, intervalMs: 15 };
+  const size: Size = { calls: 20, messages: 100, intervalMs: 15 };
 
   it.each<[SdkVersion, string, Connect]>([
     ["1.30", "1.x", ours],
@@ -152,7 +152,7 @@ describe("calls while connections are killed at random lose nothing with our tra
   ])("from a server of SDK %s to a client of SDK %s", async (sdk, _client, connect) => {
     const result = await run(sdk, connect, 1, size);
     expectNothingLost(result);
-    expect(result.cutsInMidStream).toBeGreaterThanOrEqual(10);
+    expect(result.cutsInMidStream).toBeGreaterThanOrEqual(5);
     expect(result.cutsDuringReplay).toBeGreaterThanOrEqual(1);
   });
 });
