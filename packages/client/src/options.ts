@@ -1,4 +1,5 @@
 import { ResumeError } from "./errors.js";
+import { isRecord } from "./json-rpc.js";
 import type { AuthProvider } from "./open-stream.js";
 import type { StateStore } from "./state-store.js";
 import { DEFAULT_SILENCE_MS } from "./watchdog.js";
@@ -49,16 +50,76 @@ export type ValidOptions = Required<Omit<ResumableTransportOptions, "credentials
   Pick<ResumableTransportOptions, "credentials" | "authProvider">;
 
 const DEFAULTS = {
+  partition: "",
+  headers: {},
+  // Called as a method of another object, a browser's fetch throws "Illegal invocation".
+  fetch: ((input, init) => globalThis.fetch(input, init)) as typeof fetch,
+  ack: "auto",
+  saveParams: true,
+  random: Math.random,
   maxAgeMs: 24 * 60 * 60_000,
   maxElapsedMs: 30 * 60_000,
   silenceMs: DEFAULT_SILENCE_MS,
   answerTimeoutMs: 30_000,
   maxMessageLength: 16 * 1024 * 1024,
   maxQueuedMessages: 1000,
-};
+} as const;
 
 /** A timer that is longer fires at once (HTML, timers; Node likewise). */
 const MAX_TIMER_MS = 2 ** 31 - 1;
+
+type Check = readonly [allowed: string, isValid: (value: unknown) => boolean];
+
+const isFunction = (value: unknown): boolean => typeof value === "function";
+const duration: Check = [
+  `a number above 0 and at most ${MAX_TIMER_MS}`,
+  (value) => typeof value === "number" && value > 0 && value <= MAX_TIMER_MS,
+];
+const count: Check = [
+  "a whole number of at least 1",
+  (value) => Number.isSafeInteger(value) && Number(value) >= 1,
+];
+const oneOf = (...values: readonly unknown[]): Check => [
+  values.map((value) => JSON.stringify(value)).join(" or "),
+  (value) => values.includes(value),
+];
+
+const CHECKS: Readonly<Record<keyof ResumableTransportOptions, Check>> = {
+  store: [
+    "a StateStore: memoryStore(), indexedDBStore() or fileStore(directory)",
+    (value) => isRecord(value) && isFunction(value.acquire),
+  ],
+  partition: ["a string", (value) => typeof value === "string"],
+  headers: ["a record of HTTP headers", isHeaders],
+  credentials: oneOf(undefined, "omit", "same-origin", "include"),
+  fetch: ["a function", isFunction],
+  authProvider: [
+    "an object with token(), and onUnauthorized() if at all",
+    (value) =>
+      value === undefined ||
+      (isRecord(value) &&
+        isFunction(value.token) &&
+        (value.onUnauthorized === undefined || isFunction(value.onUnauthorized))),
+  ],
+  ack: oneOf("auto", "manual"),
+  maxAgeMs: duration,
+  maxElapsedMs: duration,
+  silenceMs: duration,
+  answerTimeoutMs: duration,
+  maxMessageLength: count,
+  maxQueuedMessages: count,
+  saveParams: oneOf(true, false),
+  random: ["a function", isFunction],
+};
+
+/** A header that `fetch` refuses would look like a network that fails. */
+function isHeaders(value: unknown): boolean {
+  try {
+    return isRecord(value) && new Headers(value as Record<string, string>) instanceof Headers;
+  } catch {
+    return false;
+  }
+}
 
 function invalid(option: string, allowed: string, value: unknown): ResumeError {
   return new ResumeError("invalid-option", `Option ${option} must be ${allowed}; got ${String(value)}`);
@@ -66,48 +127,23 @@ function invalid(option: string, allowed: string, value: unknown): ResumeError {
 
 /** Fills in the defaults. @throws {ResumeError} `invalid-option` */
 export function validateOptions(options: ResumableTransportOptions): ValidOptions {
-  if (typeof (options as Partial<ResumableTransportOptions> | undefined)?.store?.acquire !== "function") {
-    throw invalid(
-      "store",
-      "a StateStore: memoryStore(), indexedDBStore() or fileStore(directory)",
-      undefined,
-    );
+  const given = Object.entries(isRecord(options) ? options : {}).filter(([, value]) => value !== undefined);
+  const merged: Readonly<Record<string, unknown>> = { ...DEFAULTS, ...Object.fromEntries(given) };
+  for (const [name, [allowed, isValid]] of Object.entries(CHECKS)) {
+    if (!isValid(merged[name])) throw invalid(name, allowed, merged[name]);
   }
-  for (const name of ["maxAgeMs", "maxElapsedMs", "silenceMs", "answerTimeoutMs"] as const) {
-    const value = options[name] ?? DEFAULTS[name];
-    if (!(value > 0 && value <= MAX_TIMER_MS))
-      throw invalid(name, `above 0 and at most ${MAX_TIMER_MS}`, value);
-  }
-  for (const name of ["maxMessageLength", "maxQueuedMessages"] as const) {
-    const value = options[name] ?? DEFAULTS[name];
-    if (!Number.isSafeInteger(value) || value < 1) throw invalid(name, "a whole number of at least 1", value);
-  }
-  const ack: unknown = options.ack ?? "auto";
-  if (ack !== "auto" && ack !== "manual") throw invalid("ack", `"auto" or "manual"`, ack);
-  if (typeof (options.partition ?? "") !== "string")
-    throw invalid("partition", "a string", options.partition);
-  if (typeof (options.fetch ?? globalThis.fetch) !== "function")
-    throw invalid("fetch", "a function", options.fetch);
-  return {
-    partition: "",
-    headers: {},
-    // Called as a method of another object, a browser's fetch throws "Illegal invocation".
-    fetch: (input, init) => globalThis.fetch(input, init),
-    ack: "auto",
-    saveParams: true,
-    random: Math.random,
-    ...DEFAULTS,
-    ...(Object.fromEntries(
-      Object.entries(options).filter(([, value]) => value !== undefined),
-    ) as typeof options),
-  };
+  // Each option was checked above.
+  return merged as unknown as ValidOptions;
 }
 
 /** @throws {ResumeError} `invalid-option` */
 export function validateUrl(url: string | URL): string {
   const parsed = URL.canParse(url) ? new URL(url) : undefined;
-  if (parsed === undefined || !/^https?:$/.test(parsed.protocol))
-    throw invalid("url", "an absolute http(s) URL", url);
+  // With a password in the URL, `fetch` sends nothing at all.
+  const isUsable =
+    parsed !== undefined && /^https?:$/.test(parsed.protocol) && parsed.username + parsed.password === "";
+  if (!isUsable)
+    throw invalid("url", "an absolute http(s) URL without a user name or password", parsed?.host ?? url);
   parsed.hash = "";
   return parsed.href;
 }
