@@ -119,7 +119,10 @@ export class RetentionWindow<E extends Retained> {
  * One that has ended goes with its newest event. Another one keeps its head for `headTtlMs`, and in any case for as
  * long as its newest event may be read.
  */
-export function forgetAfterMs(retention: Retention, isEnded: boolean): number | null {
+export function forgetAfterMs(
+  retention: Pick<Retention, "ttlMs" | "headTtlMs">,
+  isEnded: boolean,
+): number | null {
   const { ttlMs, headTtlMs } = retention;
   if (ttlMs === null) return null;
   if (isEnded) return ttlMs;

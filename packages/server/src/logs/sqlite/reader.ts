@@ -1,0 +1,59 @@
+import { EventStoreError } from "../../errors.js";
+import type { LogEntry, LogPage } from "../../event-log.js";
+import { firstRow, type SqliteDatabase } from "./database.js";
+import { decodePayload } from "./payload.js";
+import { rollBack } from "./schema.js";
+import type { Statements } from "./statements.js";
+import { firstReadable, isForgotten, storedStream } from "./stream-state.js";
+
+/** @returns `undefined` when there is no such stream. */
+export function readPage(
+  database: SqliteDatabase,
+  statements: Statements,
+  stream: string,
+  after: number,
+  limit: number,
+  now: number,
+): LogPage | undefined {
+  const page = tryRead(statements, stream, after, limit, now);
+  if (page !== "changed") return page;
+  // Another process trimmed between two statements. In a transaction they see the same state.
+  database.exec("BEGIN");
+  try {
+    const again = tryRead(statements, stream, after, limit, now);
+    if (again !== "changed") return again;
+    throw new EventStoreError("backend", `The SQLite database lacks events of ${JSON.stringify(stream)}.`);
+  } finally {
+    rollBack(database);
+  }
+}
+
+function tryRead(
+  statements: Statements,
+  stream: string,
+  after: number,
+  limit: number,
+  now: number,
+): LogPage | "changed" | undefined {
+  const row = firstRow(statements.stream.all(stream));
+  if (row === undefined) return undefined;
+  const state = storedStream(row);
+  if (isForgotten(state, now)) return undefined;
+  const floor = firstReadable(statements, state, now);
+  const first = Math.max(after + 1, floor);
+  const last = Math.min(state.head, first + limit - 1);
+  const entries = first > last ? [] : entriesOf(statements.page.all(state.id, first, last));
+  if (entries.length < last - first + 1) return "changed";
+  return { entries, head: { epoch: state.epoch, seq: state.head }, floor, ended: state.isEnded };
+}
+
+function entriesOf(rows: readonly unknown[]): LogEntry[] {
+  const entries: LogEntry[] = [];
+  for (const row of rows) {
+    if (typeof row !== "object" || row === null || !("seq" in row) || !("payload" in row)) continue;
+    // Swept by another process since we looked.
+    if (row.payload === null) continue;
+    entries.push({ seq: Number(row.seq), payload: decodePayload(row.payload) });
+  }
+  return entries;
+}

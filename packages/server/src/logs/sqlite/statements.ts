@@ -1,0 +1,63 @@
+import type { SqliteDatabase } from "./database.js";
+
+/*
+ * A stream's state in one statement, which is one snapshot: its own row, its newest event's row, and the oldest row
+ * that is there and was not dropped.
+ */
+const STREAM_STATE = `
+  SELECT s.id, s.epoch, s.ended, n.seq AS head, n.at AS head_at, n.floor, n.ttl_ms, n.head_ttl_ms,
+    n.bytes_before + n.bytes AS bytes, o.seq AS oldest, o.at AS oldest_at
+  FROM resumable_mcp_streams s
+  JOIN resumable_mcp_events n
+    ON n.stream = s.id AND n.seq = (SELECT max(seq) FROM resumable_mcp_events WHERE stream = s.id)
+  LEFT JOIN resumable_mcp_events o
+    ON o.stream = s.id
+    AND o.seq = (SELECT min(seq) FROM resumable_mcp_events WHERE stream = s.id AND seq >= n.floor)`;
+
+/*
+ * The guard makes the append safe without a look at the stream before it: it takes effect only on the stream, and on
+ * the head, that this process knows. Otherwise another process was here.
+ */
+const APPEND = `
+  INSERT INTO resumable_mcp_events (stream, seq, floor, at, ttl_ms, head_ttl_ms, bytes_before, bytes, payload)
+  SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9
+  WHERE (SELECT max(seq) FROM resumable_mcp_events WHERE stream = ?1) = ?2 - 1
+    AND (SELECT ended FROM resumable_mcp_streams WHERE id = ?1 AND name IS NOT NULL) = 0`;
+
+const FIRST_APPEND = `
+  INSERT INTO resumable_mcp_events (stream, seq, floor, at, ttl_ms, head_ttl_ms, bytes_before, bytes, payload)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`;
+
+export type Statements = ReturnType<typeof prepareStatements>;
+
+/** The log's statements, prepared once per handle. */
+export function prepareStatements(database: SqliteDatabase) {
+  const prepare = (sql: string) => database.prepare(sql);
+  return {
+    begin: prepare("BEGIN IMMEDIATE"),
+    commit: prepare("COMMIT"),
+    dataVersion: prepare("PRAGMA data_version"),
+    stream: prepare(`${STREAM_STATE} WHERE s.name = ?`),
+    streamsAfter: prepare(`${STREAM_STATE} WHERE s.id > ? AND s.name IS NOT NULL ORDER BY s.id LIMIT ?`),
+    create: prepare("INSERT INTO resumable_mcp_streams (name, epoch) VALUES (?, ?) RETURNING id"),
+    end: prepare("UPDATE resumable_mcp_streams SET ended = 1 WHERE id = ?"),
+    unname: prepare("UPDATE resumable_mcp_streams SET name = NULL WHERE name = ?"),
+    unnameById: prepare("UPDATE resumable_mcp_streams SET name = NULL WHERE id = ?"),
+    firstDeleted: prepare("SELECT id FROM resumable_mcp_streams WHERE name IS NULL ORDER BY id LIMIT 1"),
+    remove: prepare("DELETE FROM resumable_mcp_streams WHERE id = ?"),
+    firstAppend: prepare(FIRST_APPEND),
+    append: prepare(APPEND),
+    page: prepare(
+      "SELECT seq, payload FROM resumable_mcp_events WHERE stream = ? AND seq BETWEEN ? AND ? ORDER BY seq",
+    ),
+    at: prepare("SELECT at FROM resumable_mcp_events WHERE stream = ? AND seq = ?"),
+    fromBytes: prepare(
+      "SELECT seq, bytes_before FROM resumable_mcp_events WHERE stream = ? AND seq >= ? AND bytes_before >= ? ORDER BY seq LIMIT 1",
+    ),
+    oldest: prepare("SELECT min(seq) AS seq FROM resumable_mcp_events WHERE stream = ?"),
+    trim: prepare("DELETE FROM resumable_mcp_events WHERE stream = ? AND seq < ?"),
+    forgetPayload: prepare(
+      "UPDATE resumable_mcp_events SET payload = NULL, floor = seq + 1 WHERE stream = ? AND seq = ? AND payload IS NOT NULL",
+    ),
+  };
+}

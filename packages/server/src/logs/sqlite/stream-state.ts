@@ -1,0 +1,94 @@
+import { forgetAfterMs } from "../retention-window.js";
+import { firstRow, type Row } from "./database.js";
+import type { Statements } from "./statements.js";
+
+/** A stream as the newest event's row tells it. Kept between appends, and true until another process appends. */
+export interface StreamState {
+  readonly id: number;
+  readonly epoch: string;
+  readonly isEnded: boolean;
+  head: number;
+  /** When the newest event was appended, in milliseconds. */
+  at: number;
+  /** The oldest seq that was not dropped; those that only expired may be among the rest. */
+  floor: number;
+  /** When the event at the floor was appended; `undefined` when there is none, or it is not known. */
+  floorAt: number | undefined;
+  ttlMs: number | null;
+  headTtlMs: number | null;
+  /** Of the payloads of all events there ever were. */
+  bytes: number;
+  /** At least so many bytes of them are of dropped events. */
+  droppedBytes: number;
+  /** Rows below this seq are gone, or are left to the sweeper. */
+  trimmedTo: number;
+  bytesSinceTrim: number;
+}
+
+export function newStream(id: number, epoch: string, now: number): StreamState {
+  return {
+    id,
+    epoch,
+    isEnded: false,
+    head: 0,
+    at: now,
+    floor: 1,
+    floorAt: undefined,
+    ttlMs: null,
+    headTtlMs: null,
+    bytes: 0,
+    droppedBytes: 0,
+    trimmedTo: 1,
+    bytesSinceTrim: 0,
+  };
+}
+
+export function storedStream(row: Row): StreamState {
+  const head = row.number("head");
+  // The oldest row that is there: what was swept is gone, whatever the newest row still says.
+  const floor = row.numberOrNull("oldest") ?? head + 1;
+  return {
+    id: row.number("id"),
+    epoch: row.text("epoch"),
+    isEnded: row.number("ended") !== 0,
+    head,
+    at: row.number("head_at"),
+    floor,
+    floorAt: row.numberOrNull("oldest_at") ?? undefined,
+    ttlMs: row.numberOrNull("ttl_ms"),
+    headTtlMs: row.numberOrNull("head_ttl_ms"),
+    bytes: row.number("bytes"),
+    droppedBytes: 0,
+    trimmedTo: floor,
+    bytesSinceTrim: 0,
+  };
+}
+
+/** Whether the stream is to be taken for one that is not there, head and all. */
+export function isForgotten(state: StreamState, now: number): boolean {
+  const limit = forgetAfterMs(state, state.isEnded);
+  return limit !== null && now - state.at > limit;
+}
+
+/** The oldest seq that was neither dropped nor has expired; `head + 1` when there is none. */
+export function firstReadable(statements: Statements, state: StreamState, now: number): number {
+  const { ttlMs } = state;
+  if (ttlMs === null || state.floor > state.head) return state.floor;
+  const isExpired = (at: number) => now - at > ttlMs;
+  if (isExpired(state.at)) return state.head + 1;
+  if (state.floorAt !== undefined && !isExpired(state.floorAt)) return state.floor;
+  // Times never run backwards within a stream, and the newest event has not expired.
+  let low = state.floor;
+  let high = state.head;
+  while (low < high) {
+    const middle = Math.floor((low + high) / 2);
+    const at = timeOf(statements, state.id, middle);
+    if (at === undefined || isExpired(at)) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+function timeOf(statements: Statements, id: number, seq: number): number | undefined {
+  return firstRow(statements.at.all(id, seq))?.number("at");
+}

@@ -1,0 +1,94 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { EventLog } from "@resumable-mcp/server";
+import type { EventLogCapabilities } from "@resumable-mcp/testing/event-log-suite";
+import Libsql from "libsql";
+import { sqliteLog, type SqliteDatabase, type SqliteLogOptions } from "../../src/logs/sqlite.js";
+
+/** A database that tests may close. */
+export interface TestDatabase extends SqliteDatabase {
+  close(): unknown;
+}
+
+interface NodeSqlite {
+  readonly DatabaseSync: new (path: string) => TestDatabase;
+}
+
+/** `node:sqlite`, which only newer versions of Node have. */
+function nodeSqlite(): NodeSqlite | undefined {
+  // Typed by what the tests use of it: the types of Node 20 do not know it.
+  const { getBuiltinModule } = process as { getBuiltinModule?: (name: string) => unknown };
+  return getBuiltinModule?.("node:sqlite") as NodeSqlite | undefined;
+}
+
+/** What opens a file, by the name of the library. */
+export function sqliteLibraries(): Record<string, (path: string) => TestDatabase> {
+  const builtIn = nodeSqlite();
+  return {
+    libsql: (path) => new Libsql(path),
+    ...(builtIn === undefined ? {} : { "node:sqlite": (path: string) => new builtIn.DatabaseSync(path) }),
+  };
+}
+
+export interface SqliteFixture {
+  readonly log: EventLog;
+  readonly path: string;
+  readonly clock: { ms: number };
+  /** Another handle on the file, closed with the fixture. */
+  open(): TestDatabase;
+  /** A log of its own handle on the file. */
+  openLog(options?: SqliteLogOptions): EventLog;
+  dispose(): Promise<void>;
+}
+
+/** A log on a new file, on a clock that stands still, which is closed and removed with the fixture. */
+export async function sqliteFixture(
+  library: (path: string) => TestDatabase,
+  options: SqliteLogOptions = {},
+): Promise<SqliteFixture> {
+  const folder = await mkdtemp(join(tmpdir(), "resumable-mcp-sqlite-"));
+  const path = join(folder, "events.db");
+  const databases: TestDatabase[] = [];
+  const logs: EventLog[] = [];
+  const clock = { ms: 1_000_000 };
+  const open = () => {
+    const database = library(path);
+    databases.push(database);
+    return database;
+  };
+  const openLog = (more: SqliteLogOptions = {}) => {
+    // The machine's disk is not what is tested.
+    const log = sqliteLog(open(), { durability: "off", now: () => clock.ms, ...options, ...more });
+    logs.push(log);
+    return log;
+  };
+  return {
+    log: openLog(),
+    path,
+    clock,
+    open,
+    openLog,
+    dispose: async () => {
+      await Promise.all(logs.map((log) => log.close()));
+      for (const database of databases) if (database.open !== false) database.close();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+const MINUTE_MS = 60_000;
+
+export const sqliteCapabilities: EventLogCapabilities<SqliteFixture> = {
+  time: {
+    unitMs: MINUTE_MS,
+    elapse: async ({ clock }, ms) => {
+      clock.ms += ms;
+    },
+  },
+  reopen: ({ openLog }) => openLog(),
+  another: ({ openLog }) => openLog(),
+  flush: ({ open }) => {
+    open().exec("DELETE FROM resumable_mcp_events; DELETE FROM resumable_mcp_streams");
+  },
+};
