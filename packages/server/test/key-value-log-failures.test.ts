@@ -72,6 +72,17 @@ describe("keyValueLog on a store that fails", () => {
     expect(await append("five", next)).toEqual({ epoch, seq: 5 });
   });
 
+  it("finds an event after a crash although the head of a failed append came later than its own", async () => {
+    const { append, read, failWrites, work, keyValue, open } = logOnFaultyStore();
+    await append("one");
+    failWrites("late");
+    await expect(append("lost")).rejects.toMatchObject({ code: "backend" });
+    work();
+    await append("two");
+    await keyValue.land();
+    expect(await read(open())).toEqual(["1 one", "2 two"]);
+  });
+
   it("fails every append of a batch whose write failed, and stores those after it", async () => {
     const { append, read, failWrites, work } = logOnFaultyStore();
     await append("one");
