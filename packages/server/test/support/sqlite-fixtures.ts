@@ -36,9 +36,9 @@ export interface SqliteFixture {
   readonly path: string;
   readonly clock: { ms: number };
   /** Another handle on the file, closed with the fixture. */
-  open(): TestDatabase;
+  readonly open: () => TestDatabase;
   /** A log of its own handle on the file. */
-  openLog(options?: SqliteLogOptions): EventLog;
+  readonly openLog: (options?: SqliteLogOptions) => EventLog;
   dispose(): Promise<void>;
 }
 
