@@ -1,0 +1,180 @@
+import { EventStoreError } from "../errors.js";
+import {
+  DEFAULT_MAX_PAYLOAD_BYTES,
+  type EventLog,
+  type LogPage,
+  type Position,
+  type Retention,
+} from "../event-log.js";
+import type { RedisClient } from "./redis/clients.js";
+import type { Connection } from "./redis/connection.js";
+import { connectionOf } from "./redis/connection-of.js";
+import { RemoteWakeUps } from "./redis/remote-wake-ups.js";
+import { ScriptRunner } from "./redis/script-runner.js";
+import { StreamCalls } from "./redis/stream-calls.js";
+import {
+  checkInteger,
+  checkPayload,
+  checkRange,
+  checkRetention,
+  checkStream,
+  closedError,
+} from "./validation.js";
+
+export type {
+  IoredisClient,
+  IoredisCluster,
+  NodeRedisClient,
+  NodeRedisCluster,
+  RedisClient,
+} from "./redis/clients.js";
+
+export interface RedisLogOptions {
+  /**
+   * What the names of all keys and channels of the log begin with. Logs with the same one share their streams. Not
+   * with braces, which have a meaning to a cluster.
+   *
+   * @defaultValue "resumable-mcp:"
+   */
+  readonly prefix?: string;
+  /**
+   * How long a call to the server may take in all, in milliseconds, attempts after a broken connection included. An
+   * append that has to wait for others of its stream may take twice as long.
+   *
+   * @defaultValue 5000
+   */
+  readonly timeoutMs?: number;
+  /** How often a silent connection for wake-ups is looked at, in milliseconds. @defaultValue 10000 */
+  readonly heartbeatMs?: number;
+  /** The largest payload that `append` takes, in bytes of UTF-8. @defaultValue 16 MiB */
+  readonly maxPayloadBytes?: number;
+  /**
+   * How much may wait to be stored at a time, in bytes: the payloads, and about 500 bytes for each. Past it, `append`
+   * fails with `overloaded`, and nothing of it is stored.
+   *
+   * @defaultValue 256 MiB
+   */
+  readonly maxPendingBytes?: number;
+  /**
+   * Called when the connection for wake-ups breaks, or cannot be made. Nothing is lost by it: another one is made, and
+   * until then followers are woken every few seconds to look for themselves. Must not throw.
+   *
+   * @defaultValue nothing is called
+   */
+  readonly onError?: (error: EventStoreError) => void;
+}
+
+const DEFAULT_PREFIX = "resumable-mcp:";
+const DEFAULT_TIMEOUT_MS = 5000;
+const DEFAULT_HEARTBEAT_MS = 10_000;
+const DEFAULT_MAX_PENDING_BYTES = 256 * 1024 * 1024;
+/** The longest delay that a timer takes: 2^31 - 1 milliseconds. */
+const MAX_TIMER_MS = 2_147_483_647;
+
+/**
+ * A log on Redis 7 or Valkey 8: for many machines, any of which may append to any stream and read it.
+ *
+ * An append is one call to the server, and so is a page of a read. Appends to one stream that come while another is
+ * under way go together in one call. The client may be one of `ioredis` 5 or of `redis` 5 (node-redis), for one server
+ * or a cluster; it must be connected, and it is never closed by the log. For wake-ups the log opens one connection
+ * more, as a duplicate of the client's, while anybody is subscribed.
+ *
+ * When the connection breaks, an append is tried again; the server knows it when it comes a second time, so it is not
+ * stored twice. What finally fails is an {@link EventStoreError} whose `mayHaveHappened` says whether the event may be
+ * stored all the same.
+ *
+ * What an acknowledged append outlives is the server's affair: with `appendfsync always` any crash; with the default,
+ * `everysec`, the crash of the client, and a crash of the server but for its last second; with replicas, a failover
+ * but for what had not reached the replica. A stream that lost its last events that way goes on from the last one that
+ * is left, in the same epoch.
+ *
+ * @throws {EventStoreError} `invalid-option`, also for a client that is not connected.
+ */
+export function redisLog(client: RedisClient, options: RedisLogOptions = {}): EventLog {
+  return new RedisLog(connectionOf(client), options);
+}
+
+class RedisLog implements EventLog {
+  readonly #maxPayloadBytes: number;
+  readonly #calls: StreamCalls;
+  readonly #wakeUps: RemoteWakeUps;
+  #isClosed = false;
+
+  constructor(connection: Connection, options: RedisLogOptions) {
+    const {
+      prefix = DEFAULT_PREFIX,
+      timeoutMs = DEFAULT_TIMEOUT_MS,
+      heartbeatMs = DEFAULT_HEARTBEAT_MS,
+    } = options;
+    const { maxPendingBytes = DEFAULT_MAX_PENDING_BYTES, onError = () => undefined } = options;
+    this.#maxPayloadBytes = options.maxPayloadBytes ?? DEFAULT_MAX_PAYLOAD_BYTES;
+    checkPrefix(prefix);
+    checkInteger("timeoutMs", timeoutMs, 1, MAX_TIMER_MS);
+    checkInteger("heartbeatMs", heartbeatMs, 1, MAX_TIMER_MS);
+    checkInteger("maxPayloadBytes", this.#maxPayloadBytes, 1);
+    checkInteger("maxPendingBytes", maxPendingBytes, 1);
+    checkFunction("onError", onError);
+    const runner = new ScriptRunner(connection, timeoutMs);
+    const { isCluster } = connection;
+    this.#wakeUps = new RemoteWakeUps({ connection, timeoutMs, heartbeatMs, onError });
+    this.#calls = new StreamCalls(runner, this.#wakeUps, { prefix, isCluster, timeoutMs, maxPendingBytes });
+  }
+
+  // The methods are async so that every failure is a rejection; each takes its place in the order before it gives way.
+  async append(stream: string, payload: string, retention: Retention): Promise<Position> {
+    this.#assertOpen();
+    checkStream(stream);
+    checkRetention(retention);
+    const bytes = checkPayload(payload, this.#maxPayloadBytes);
+    return this.#calls.append(stream, payload, bytes, retention);
+  }
+
+  async read(stream: string, after: number, limit: number): Promise<LogPage | undefined> {
+    this.#assertOpen();
+    checkStream(stream);
+    checkRange(after, limit);
+    return this.#calls.read(stream, after, limit);
+  }
+
+  subscribe(stream: string, wake: () => void): () => void {
+    this.#assertOpen();
+    checkStream(stream);
+    return this.#wakeUps.subscribe(stream, this.#calls.keysOf(stream).state, wake);
+  }
+
+  async end(stream: string): Promise<void> {
+    this.#assertOpen();
+    checkStream(stream);
+    return this.#calls.end(stream);
+  }
+
+  async delete(stream: string): Promise<void> {
+    this.#assertOpen();
+    checkStream(stream);
+    return this.#calls.delete(stream);
+  }
+
+  /** What was asked for before is still done, each within its time. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    await this.#wakeUps.close();
+    await this.#calls.settled();
+  }
+
+  #assertOpen(): void {
+    if (this.#isClosed) throw closedError();
+  }
+}
+
+function checkPrefix(prefix: unknown): void {
+  if (typeof prefix === "string" && !/[{}]/.test(prefix)) return;
+  throw new EventStoreError(
+    "invalid-option",
+    `prefix must be a string without braces, not ${JSON.stringify(prefix)}.`,
+  );
+}
+
+function checkFunction(name: string, value: unknown): void {
+  if (typeof value === "function") return;
+  throw new EventStoreError("invalid-option", `${name} must be a function, not ${typeof value}.`);
+}

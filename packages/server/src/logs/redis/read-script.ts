@@ -1,0 +1,50 @@
+import { LUA_IS_FORGOTTEN, LUA_LIMITS, LUA_NOW, LUA_OLDEST } from "./lua.js";
+import { Script } from "./script.js";
+
+/** A page ends early when its payloads are more than so many bytes; one event always fits. */
+const MAX_PAGE_BYTES = 8 * 1024 * 1024;
+/** Events are fetched in portions of at most so many, fewer when they are large: the server holds each a second time. */
+const MAX_PORTION = 128;
+
+/*
+ * KEYS: state and events. ARGV: the position to read after, and how many events at most. Answers with nothing when
+ * there is no stream, else with epoch, head, floor, whether it has ended (1 or 0), the seq of the first event of the
+ * page, and the payloads. Writes nothing, so that it works where writing does not.
+ */
+export const READ = new Script(
+  "read",
+  false,
+  `${LUA_NOW}${LUA_LIMITS}${LUA_IS_FORGOTTEN}${LUA_OLDEST}
+local events, after, limit = KEYS[2], tonumber(ARGV[1]), tonumber(ARGV[2])
+local epoch, head, at, floor, retention, ended, allBytes =
+  unpack(redis.call('HMGET', KEYS[1], 'epoch', 'head', 'at', 'floor', 'retention', 'ended', 'bytes'))
+if not epoch or isForgotten(retention, ended, at) then return false end
+
+local last = tonumber(head)
+local maxEvents, _, ttl = limits(retention)
+floor = tonumber(floor)
+if maxEvents then floor = math.max(floor, last - maxEvents + 1) end
+floor = oldest(events, floor, last, ttl)
+
+local page = { epoch, head, string.format('%d', floor), ended and '1' or '0', '' }
+local from = math.max(after + 1, floor)
+page[5] = string.format('%d', from)
+local portion = math.floor(${MAX_PAGE_BYTES} * last / (tonumber(allBytes) + 1))
+portion = math.max(1, math.min(${MAX_PORTION}, portion))
+local bytes = 0
+while limit > 0 and from <= last and bytes < ${MAX_PAGE_BYTES} do
+  local count = math.min(limit, portion)
+  local entries = redis.call('XRANGE', events, string.format('%d-0', from), '+', 'COUNT', count)
+  for i = 1, #entries do
+    local payload = entries[i][2][4]
+    page[#page + 1] = payload
+    bytes = bytes + #payload
+    if bytes >= ${MAX_PAGE_BYTES} then break end
+  end
+  if #entries < count then break end
+  from = from + count
+  limit = limit - count
+end
+return page
+`,
+);

@@ -1,0 +1,162 @@
+import { EventStoreError } from "../../errors.js";
+import { timeoutError, within } from "../../waits.js";
+import { Bell, orAborted } from "./bell.js";
+import type { Connection, Subscriber } from "./connection.js";
+
+export interface WakeUpFeedOptions {
+  readonly connection: Connection;
+  /** How long one operation of the connection may take, in milliseconds. */
+  readonly timeoutMs: number;
+  /** After so long without anything to do, the connection is looked at, in milliseconds. */
+  readonly heartbeatMs: number;
+  readonly onMessage: (channel: string, message: string) => void;
+  /** Something may have been published on these channels that did not arrive. */
+  readonly onMissed: (channels: Iterable<string>) => void;
+  /** The connection broke or could not be made; it is tried again. Must not throw. */
+  readonly onError: (error: EventStoreError) => void;
+}
+
+/** Waits between attempts to connect grow from the first to the last of these, in milliseconds. */
+const FIRST_WAIT_MS = 50;
+const LONGEST_WAIT_MS = 5000;
+/** How many channels one command names. */
+const MAX_CHANNELS_PER_COMMAND = 500;
+
+/**
+ * The channels that are listened to, over one connection beside the client's own, whatever their number. It is made
+ * when the first channel is wanted, and ends some time after the last one. When it breaks, another one is made, and
+ * all are told to look for themselves; as long as none can be made, they are told so at each attempt.
+ */
+export class WakeUpFeed {
+  readonly #options: WakeUpFeedOptions;
+  readonly #wanted = new Set<string>();
+  /** Channels that came or went since the connection was last told. */
+  #changed = new Set<string>();
+  readonly #change = new Bell();
+  readonly #closing = new AbortController();
+  #running: Promise<void> | undefined;
+
+  constructor(options: WakeUpFeedOptions) {
+    this.#options = options;
+  }
+
+  /** Messages are sure to arrive only after `onMissed` was called for the channel. */
+  follow(channel: string): void {
+    this.#wanted.add(channel);
+    this.#noteChange(channel);
+    if (!this.#closing.signal.aborted) this.#running ??= this.#run();
+  }
+
+  unfollow(channel: string): void {
+    this.#wanted.delete(channel);
+    this.#noteChange(channel);
+  }
+
+  /** Ends the connection. */
+  async close(): Promise<void> {
+    this.#closing.abort(new Error("The log was closed."));
+    await this.#running;
+  }
+
+  #noteChange(channel: string): void {
+    this.#changed.add(channel);
+    this.#change.ring();
+  }
+
+  async #run(): Promise<void> {
+    const { onError, onMissed } = this.#options;
+    const { signal } = this.#closing;
+    let waitMs = FIRST_WAIT_MS;
+    const resetWait = () => {
+      waitMs = FIRST_WAIT_MS;
+    };
+    while (!signal.aborted && this.#wanted.size > 0) {
+      try {
+        await this.#listen(resetWait);
+      } catch (error) {
+        if (isAborted(signal)) break;
+        onError(feedError(error));
+        onMissed([...this.#wanted]);
+        await new Bell().rungWithin(waitMs * (0.5 + Math.random() / 2), signal).catch(() => undefined);
+        waitMs = Math.min(2 * waitMs, LONGEST_WAIT_MS);
+      }
+    }
+    this.#running = undefined;
+  }
+
+  /** Opens a connection and keeps it in step with what is wanted, until it breaks or nothing is wanted any more. */
+  async #listen(onReady: () => void): Promise<void> {
+    const { timeoutMs, heartbeatMs, onMissed } = this.#options;
+    const lost = new AbortController();
+    const signal = AbortSignal.any([lost.signal, this.#closing.signal]);
+    const step = <T>(work: Promise<T>) =>
+      within(orAborted(work, signal), timeoutMs, () => lateError(timeoutMs));
+    const subscriber = await this.#open(lost, step);
+    const followed = new Set<string>();
+    try {
+      this.#changed = new Set(this.#wanted);
+      for (;;) {
+        const changed = [...this.#changed];
+        this.#changed.clear();
+        const gone = changed.filter((channel) => followed.has(channel) && !this.#wanted.has(channel));
+        for (const channels of portions(gone)) {
+          await step(subscriber.unsubscribe(channels));
+          for (const channel of channels) followed.delete(channel);
+        }
+        const added = changed.filter((channel) => !followed.has(channel) && this.#wanted.has(channel));
+        for (const channels of portions(added)) {
+          await step(subscriber.subscribe(channels));
+          for (const channel of channels) followed.add(channel);
+          onMissed(channels);
+        }
+        onReady();
+        if (this.#changed.size > 0 || (await this.#change.rungWithin(heartbeatMs, signal))) continue;
+        if (this.#wanted.size === 0) return;
+        await step(subscriber.ping());
+      }
+    } finally {
+      subscriber.close();
+    }
+  }
+
+  async #open(lost: AbortController, step: <T>(work: Promise<T>) => Promise<T>): Promise<Subscriber> {
+    const { connection, onMessage } = this.#options;
+    const givenUp = new AbortController();
+    const onLost = (reason: unknown) => lost.abort(reason ?? new Error("The connection was closed."));
+    const opening = connection.openSubscriber({ onMessage, onLost }, givenUp.signal);
+    try {
+      return await step(opening);
+    } catch (error) {
+      givenUp.abort(error);
+      // It may open all the same, at the last moment.
+      opening.then(
+        (subscriber) => subscriber.close(),
+        () => undefined,
+      );
+      throw error;
+    }
+  }
+}
+
+/** A function, so that the compiler does not take what it saw before a wait for granted. */
+function isAborted(signal: AbortSignal): boolean {
+  return signal.aborted;
+}
+
+function* portions(channels: readonly string[]): Generator<readonly string[]> {
+  for (let start = 0; start < channels.length; start += MAX_CHANNELS_PER_COMMAND) {
+    yield channels.slice(start, start + MAX_CHANNELS_PER_COMMAND);
+  }
+}
+
+function lateError(limitMs: number): EventStoreError {
+  return timeoutError("Redis: a step of the connection for wake-ups", limitMs);
+}
+
+function feedError(error: unknown): EventStoreError {
+  if (error instanceof EventStoreError) return error;
+  const reason = error instanceof Error ? error.message : String(error);
+  return new EventStoreError("backend", `The connection to Redis for wake-ups is lost: ${reason}`, {
+    cause: error,
+  });
+}

@@ -1,0 +1,83 @@
+import { eventLogModelTest, eventLogSuite } from "@resumable-mcp/testing/event-log-suite";
+import { afterAll, beforeAll, describe, it } from "vitest";
+import { RedisCluster, RedisServer, whyNoRedis } from "../../../test-support/redis-server.js";
+import { repetitions } from "../../../test-support/repetitions.js";
+import type { EventLog } from "../src/event-log.js";
+import { redisLog } from "../src/logs/redis.js";
+import {
+  openIoredis,
+  openIoredisCluster,
+  openNodeRedis,
+  openNodeRedisCluster,
+  type OpenClient,
+} from "./support/redis-clients.js";
+import { withClock } from "./support/redis-clock.js";
+
+const MINUTE_MS = 60_000;
+const why = whyNoRedis();
+
+interface Fixture {
+  readonly log: EventLog;
+  readonly clock: { ms: number };
+  readonly prefix: string;
+  dispose(): Promise<void>;
+}
+
+/** The whole suite and the model, over one kind of client. */
+function hold(name: string, start: () => Promise<{ open: OpenClient; flush(): Promise<void>; stop(): Promise<void> }>): void {
+  describe.skipIf(why !== undefined)(why === undefined ? name : `${name} (skipped: ${why})`, () => {
+    let running: Awaited<ReturnType<typeof start>>;
+    let fixtures = 0;
+    beforeAll(async () => {
+      running = await start();
+    });
+    afterAll(async () => {
+      await running.open.close();
+      await running.stop();
+    });
+
+    const another = ({ clock, prefix }: Pick<Fixture, "clock" | "prefix">) =>
+      redisLog(withClock(running.open.client, clock), { prefix });
+    const create = (): Fixture => {
+      const clock = { ms: 1_000_000_000_000 };
+      const prefix = `test-${(fixtures += 1)}:`;
+      const log = another({ clock, prefix });
+      return { log, clock, prefix, dispose: () => log.close() };
+    };
+    const capabilities = {
+      time: {
+        unitMs: MINUTE_MS,
+        elapse: async ({ clock }: Fixture, ms: number) => {
+          clock.ms += ms;
+        },
+      },
+      reopen: another,
+      another,
+      flush: () => running.flush(),
+    };
+    eventLogSuite({ describe, it }, { name: `redisLog over ${name}`, create, capabilities });
+    eventLogModelTest(
+      { describe, it: (title, body) => it(title, body, 600_000) },
+      { name: `redisLog over ${name}`, create, capabilities, runs: repetitions({ full: 1000, scaled: 25 }) },
+    );
+  });
+}
+
+async function oneServer(open: (server: RedisServer) => Promise<OpenClient>) {
+  const server = await RedisServer.start();
+  const flush = async () => void (await server.command("FLUSHALL"));
+  return { open: await open(server), flush, stop: () => server.stop() };
+}
+
+async function threeServers(open: (cluster: RedisCluster) => Promise<OpenClient>) {
+  const cluster = await RedisCluster.start();
+  const flush = async () => {
+    for (const node of cluster.nodes) await node.command("FLUSHALL");
+  };
+  return { open: await open(cluster), flush, stop: () => cluster.stop() };
+}
+
+hold("ioredis", () => oneServer(openIoredis));
+hold("node-redis", () => oneServer(openNodeRedis));
+hold("ioredis on a cluster of three", () => threeServers(openIoredisCluster));
+hold("node-redis on a cluster of three", () => threeServers(openNodeRedisCluster));

@@ -1,0 +1,211 @@
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, rm } from "node:fs/promises";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Redis } from "ioredis";
+
+/**
+ * Why the tests that need a Redis cannot run here; `undefined` when they can.
+ *
+ * @throws in CI, where there must be one.
+ */
+export function whyNoRedis(): string | undefined {
+  try {
+    execFileSync("redis-server", ["--version"], { stdio: "ignore" });
+    return undefined;
+  } catch (error) {
+    const reason = "there is no redis-server on the PATH (Debian's package is redis-server)";
+    if (process.env.CI !== undefined) throw new Error(`In CI, ${reason}.`, { cause: error });
+    return reason;
+  }
+}
+
+export interface RedisServerOptions {
+  /** Whether each write is on the disk before it is answered; otherwise nothing is ever saved. @defaultValue false */
+  readonly isDurable?: boolean;
+  /** More of the server's own options, as on its command line. @defaultValue none */
+  readonly args?: readonly string[];
+}
+
+/** How long a server may take to start, in milliseconds. */
+const START_LIMIT_MS = 20_000;
+/** Another process may take the port that was free a moment ago. */
+const PORT_ATTEMPTS = 5;
+
+/** A real `redis-server` on 127.0.0.1, with its data in a temporary folder. Whoever starts it stops it. */
+export class RedisServer {
+  readonly port: number;
+  readonly #folder: string;
+  readonly #args: readonly string[];
+  #process: ChildProcess | undefined;
+
+  static async start(options: RedisServerOptions = {}): Promise<RedisServer> {
+    const folder = await mkdtemp(join(tmpdir(), "resumable-mcp-redis-"));
+    for (let attempt = 1; ; attempt += 1) {
+      const server = new RedisServer(await freePort(), folder, options);
+      try {
+        await server.startAgain();
+        return server;
+      } catch (error) {
+        if (attempt < PORT_ATTEMPTS) continue;
+        await rm(folder, { recursive: true, force: true });
+        throw error;
+      }
+    }
+  }
+
+  private constructor(port: number, folder: string, { isDurable = false, args = [] }: RedisServerOptions) {
+    this.port = port;
+    this.#folder = folder;
+    const saving = isDurable ? ["--appendonly", "yes", "--appendfsync", "always"] : ["--appendonly", "no"];
+    const own = ["--port", String(port), "--bind", "127.0.0.1", "--dir", folder, "--save", ""];
+    this.#args = [...own, "--daemonize", "no", ...saving, ...args];
+  }
+
+  get url(): string {
+    return `redis://127.0.0.1:${this.port}`;
+  }
+
+  get pid(): number | undefined {
+    return this.#process?.pid;
+  }
+
+  /** Starts the server on the data that it left; returns when it answers. */
+  async startAgain(): Promise<void> {
+    const child = spawn("redis-server", this.#args, { stdio: ["ignore", "pipe", "pipe"] });
+    this.#process = child;
+    const killWithUs = () => child.kill("SIGKILL");
+    process.once("exit", killWithUs);
+    child.once("exit", () => process.off("exit", killWithUs));
+    let output = "";
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.on("data", (chunk: Buffer) => (output = (output + chunk.toString()).slice(-4000)));
+    }
+    const isOver = () => child.exitCode !== null || child.signalCode !== null;
+    const endsAt = performance.now() + START_LIMIT_MS;
+    while (!(await this.#answers())) {
+      if (isOver()) throw new Error(`redis-server ended:\n${output}`);
+      if (performance.now() > endsAt) {
+        await this.kill();
+        throw new Error(`redis-server did not answer within ${START_LIMIT_MS} ms:\n${output}`);
+      }
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  }
+
+  /** Ends it at once, as a crash would. */
+  async kill(): Promise<void> {
+    const child = this.#process;
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    const ended = once(child, "exit");
+    child.kill("SIGKILL");
+    await ended;
+  }
+
+  /** Lets it stand still, so that it answers nothing, until `resume`. */
+  pause(): void {
+    this.#process?.kill("SIGSTOP");
+  }
+
+  resume(): void {
+    this.#process?.kill("SIGCONT");
+  }
+
+  /** Runs one command over a connection of its own. */
+  async command(name: string, ...args: string[]): Promise<unknown> {
+    const client = new Redis(this.port, "127.0.0.1", { retryStrategy: () => null });
+    // The command fails with what the connection fails with.
+    client.on("error", () => undefined);
+    try {
+      return await client.call(name, ...args);
+    } finally {
+      client.disconnect();
+    }
+  }
+
+  async stop(): Promise<void> {
+    await this.kill();
+    await rm(this.#folder, { recursive: true, force: true });
+  }
+
+  /** Whether this very process, and not another one on the same port, answers and has loaded its data. */
+  async #answers(): Promise<boolean> {
+    try {
+      const info = String(await this.command("INFO", "server"));
+      return info.includes(`process_id:${String(this.pid)}\r\n`);
+    } catch {
+      return false;
+    }
+  }
+}
+
+/** Three servers that share the slots of a cluster. */
+export class RedisCluster {
+  readonly nodes: readonly RedisServer[];
+
+  static async start(): Promise<RedisCluster> {
+    const nodes: RedisServer[] = [];
+    try {
+      for (let node = 0; node < 3; node += 1) {
+        const args = ["--cluster-enabled", "yes", "--cluster-port", String(await freePort())];
+        nodes.push(await RedisServer.start({ args: [...args, "--cluster-node-timeout", "2000"] }));
+      }
+      await joinCluster(nodes);
+      return new RedisCluster(nodes);
+    } catch (error) {
+      await Promise.all(nodes.map((node) => node.stop()));
+      throw error;
+    }
+  }
+
+  private constructor(nodes: readonly RedisServer[]) {
+    this.nodes = nodes;
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.nodes.map((node) => node.stop()));
+  }
+}
+
+const SLOTS = 16_384;
+
+async function joinCluster(nodes: readonly RedisServer[]): Promise<void> {
+  const [first] = nodes;
+  if (first === undefined) return;
+  for (const [index, node] of nodes.entries()) {
+    const from = Math.floor((index * SLOTS) / nodes.length);
+    const to = Math.floor(((index + 1) * SLOTS) / nodes.length) - 1;
+    await node.command("CLUSTER", "ADDSLOTSRANGE", String(from), String(to));
+    if (node !== first) {
+      const busPort = await node.command("CONFIG", "GET", "cluster-port");
+      const meeting = ["MEET", "127.0.0.1", String(node.port), String(Array.isArray(busPort) && busPort[1])];
+      await first.command("CLUSTER", ...meeting);
+    }
+  }
+  const endsAt = performance.now() + START_LIMIT_MS;
+  for (const node of nodes) {
+    while (!(await isComplete(node, nodes.length))) {
+      if (performance.now() > endsAt) throw new Error(`The cluster did not form within ${START_LIMIT_MS} ms.`);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
+}
+
+async function isComplete(node: RedisServer, size: number): Promise<boolean> {
+  const info = String(await node.command("CLUSTER", "INFO"));
+  return info.includes("cluster_state:ok") && info.includes(`cluster_size:${size}`);
+}
+
+/** A port of 127.0.0.1 that nothing listens on now. */
+export async function freePort(): Promise<number> {
+  const server = createServer();
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const address = server.address();
+  server.close();
+  await once(server, "close");
+  if (address === null || typeof address === "string") throw new Error("A TCP server has a port.");
+  return address.port;
+}
