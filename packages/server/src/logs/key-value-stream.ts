@@ -5,7 +5,10 @@ import { randomId } from "./random-id.js";
 import { type Retained, RetentionWindow } from "./retention-window.js";
 import { utf8Length } from "./utf8.js";
 
-const EVENTS_PER_PAGE = 64;
+/** A stream is read in one round trip if it has no more events, and otherwise by so many. */
+const EVENTS_PER_PAGE = 512;
+/** So many places behind the head are looked at too: what a crash left there is rarely more than one event. */
+const PLACES_BEHIND_HEAD = 8;
 
 /** What a process knows of one stream of the key-value log: the sizes and times of its events, not the events. */
 export class KeyValueStream {
@@ -174,7 +177,11 @@ export class KeyValueStream {
     const certain = isExpired ? head.intended : head.acknowledged;
     for (;;) {
       const first = window.head + 1;
-      const events = await backend.readEvents(this.keysOf(first, first + EVENTS_PER_PAGE - 1));
+      const last = Math.min(
+        first + EVENTS_PER_PAGE - 1,
+        Math.max(head.intended, window.head) + PLACES_BEHIND_HEAD,
+      );
+      const events = await backend.readEvents(this.keysOf(first, last));
       for (const [index, event] of events.entries()) {
         const seq = first + index;
         if (event !== undefined) {

@@ -38,6 +38,17 @@ export function wakeUpTests(test: LogTest): void {
     other.unsubscribe();
   });
 
+  test("does not wake when the subscription ends between the append and its wake-up", async ({ log }) => {
+    const ended = nextWake(log, "stream");
+    const other = nextWake(log, "stream");
+    const appended = log.append("stream", "event", keep());
+    ended.unsubscribe();
+    await appended;
+    assert.ok(await other.within(WAKE_LIMIT_MS), "no wake-up");
+    assert.equal(ended.count(), 0);
+    other.unsubscribe();
+  });
+
   test("wakes for a stream that is subscribed to before it exists, and after it was deleted", async ({
     log,
   }) => {
