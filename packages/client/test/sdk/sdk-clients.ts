@@ -1,0 +1,67 @@
+import { Client as ClientV2 } from "@modelcontextprotocol/client";
+import { Client as NewestClientV1 } from "@modelcontextprotocol/sdk/client/index.js";
+import { Client as OldestClientV1 } from "sdk-oldest-v1/client/index.js";
+import type { ResumableTransport } from "../../src/index.js";
+import { textOf } from "./clients.js";
+
+/** What the tests ask of any SDK's client. */
+export interface AnyClient {
+  readonly capabilities: () => unknown;
+  readonly listTools: () => Promise<readonly string[]>;
+  /** Calls the tool `count`; returns the text of its result. */
+  readonly count: (
+    call: { readonly key: string; readonly messages: number; readonly intervalMs: number },
+    onProgress: (progress: number) => void,
+  ) => Promise<unknown>;
+  readonly close: () => Promise<void>;
+  readonly errors: readonly Error[];
+}
+
+const INFO = { name: "app", version: "1" };
+const TIMEOUT = 2 ** 31 - 1;
+
+function adapt(
+  client: NewestClientV1 | OldestClientV1 | ClientV2,
+  callTool: (call: object, onprogress: (given: { progress: number }) => void) => Promise<unknown>,
+): AnyClient {
+  const errors: Error[] = [];
+  client.onerror = (error: Error) => errors.push(error);
+  return {
+    errors,
+    capabilities: () => client.getServerCapabilities(),
+    listTools: async () => (await client.listTools()).tools.map(({ name }) => name),
+    count: async (call, onProgress) => textOf(await callTool(call, ({ progress }) => onProgress(progress))),
+    close: () => client.close(),
+  };
+}
+
+async function connectV2(transport: ResumableTransport, mode: "legacy" | "auto"): Promise<AnyClient> {
+  const client = new ClientV2(INFO, { versionNegotiation: { mode } });
+  const adapted = adapt(client, (call, onprogress) =>
+    client.callTool({ name: "count", arguments: { ...call } }, { onprogress, timeout: TIMEOUT }),
+  );
+  await client.connect(transport);
+  return adapted;
+}
+
+/** Connects a client of each SDK that the transport is held to. */
+export const SDK_CLIENTS = {
+  "1.30": async (transport: ResumableTransport) => {
+    const client = new OldestClientV1(INFO);
+    const adapted = adapt(client, (call, onprogress) =>
+      client.callTool({ name: "count", arguments: { ...call } }, undefined, { onprogress, timeout: TIMEOUT }),
+    );
+    await client.connect(transport);
+    return adapted;
+  },
+  "1.32": async (transport: ResumableTransport) => {
+    const client = new NewestClientV1(INFO);
+    const adapted = adapt(client, (call, onprogress) =>
+      client.callTool({ name: "count", arguments: { ...call } }, undefined, { onprogress, timeout: TIMEOUT }),
+    );
+    await client.connect(transport);
+    return adapted;
+  },
+  "2.4": (transport: ResumableTransport) => connectV2(transport, "legacy"),
+  "2.4 in auto mode": (transport: ResumableTransport) => connectV2(transport, "auto"),
+} as const;
