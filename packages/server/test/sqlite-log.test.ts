@@ -1,6 +1,7 @@
 import { eventLogSuite } from "@resumable-mcp/testing/event-log-suite";
 import { describe, it } from "vitest";
-import { sqliteCapabilities, sqliteFixture, sqliteLibraries } from "./support/sqlite-fixtures.js";
+import { sqliteCapabilities, sqliteFixture } from "./support/sqlite-fixtures.js";
+import { sqliteLibraries } from "./support/sqlite-libraries.js";
 
 for (const [name, library] of Object.entries(sqliteLibraries())) {
   eventLogSuite(

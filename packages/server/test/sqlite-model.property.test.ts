@@ -1,7 +1,8 @@
 import { eventLogModelTest } from "@resumable-mcp/testing/event-log-suite";
 import { describe, it } from "vitest";
 import { repetitions } from "../../../test-support/repetitions.js";
-import { sqliteCapabilities, sqliteFixture, sqliteLibraries } from "./support/sqlite-fixtures.js";
+import { sqliteCapabilities, sqliteFixture } from "./support/sqlite-fixtures.js";
+import { sqliteLibraries } from "./support/sqlite-libraries.js";
 
 describe("random sequences", () => {
   for (const [name, library] of Object.entries(sqliteLibraries())) {
