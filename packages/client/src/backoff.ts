@@ -11,8 +11,6 @@ export interface BackoffState {
   readonly retryMs: number | undefined;
   /** The refusal's `Retry-After`, in milliseconds. */
   readonly retryAfterMs: number | undefined;
-  /** Whether the server itself ended the connection, rather than the network or a refusal. */
-  readonly inOrder: boolean;
   /** A random number, at least 0 and below 1. */
   readonly random: number;
 }
@@ -28,14 +26,12 @@ export interface Backoff {
  *
  * The server's word counts first: `Retry-After`, then exactly `retry:` (WHATWG HTML, "reconnection time"; MCP
  * 2025-11-25, Transports, Resumability). Else the first retry after progress is immediate, and each further one a
- * random share of a delay that doubles from 0.5 s up to 30 s. Where attempts after a `retry:` fail, the longer of
- * both counts; likewise where they bring nothing and the server asked for less than 0.5 s, so that a `retry: 0` is
- * no licence to hammer. A server that closes its streams to be polled (SEP-1699) is polled at its own pace.
+ * random share of a delay that doubles from 0.5 s up to 30 s. Where attempts after a `retry:` make no progress, the
+ * longer of both counts, so that a `retry: 0` is no licence to hammer.
  */
-export function backoff({ attempt, retryMs, retryAfterMs, inOrder, random }: BackoffState): Backoff {
+export function backoff({ attempt, retryMs, retryAfterMs, random }: BackoffState): Backoff {
   const asked = Math.max(Math.min(retryMs ?? 0, MAX_RETRY_MS), retryAfterMs ?? 0);
-  const isExact = attempt === 0 || (inOrder && asked >= FIRST_DELAY_MS);
-  const jittered = isExact ? 0 : random * Math.min(MAX_DELAY_MS, FIRST_DELAY_MS * 2 ** (attempt - 1));
+  const jittered = attempt === 0 ? 0 : random * Math.min(MAX_DELAY_MS, FIRST_DELAY_MS * 2 ** (attempt - 1));
   return {
     delayMs: Math.round(Math.max(asked, jittered)),
     wakeable: retryMs === undefined && retryAfterMs === undefined,

@@ -4,8 +4,8 @@ import type { ResumeErrorCode } from "./errors.js";
 export type Outcome =
   /** The final response came. */
   | { readonly kind: "answered" }
-  /** The response body ended or broke before that. `inOrder`: the server itself ended it. */
-  | { readonly kind: "ended"; readonly inOrder: boolean }
+  /** The response body ended or broke before that. */
+  | { readonly kind: "ended" }
   /** No response came; `unsent` when it is certain that the request never reached the server. */
   | { readonly kind: "unreachable"; readonly unsent: boolean }
   /** An HTTP status that is not 2xx. */

@@ -9,12 +9,18 @@ import type { Link, StreamTask } from "./stream-task.js";
 /** A connection that lived so long is progress too: a silent stream that a proxy ends now and then is no storm. */
 const LASTING_MS = 30_000;
 
+/**
+ * A server that closes a stream, having asked for at least such a pause, is polled (SEP-1699): at its own pace, and
+ * for as long as it likes.
+ */
+const POLL_MS = 500;
+
 /** What one connection of a stream came to. */
 export interface Connection {
   readonly outcome: Outcome;
   /** Whether the stream moved on, be it by a priming event: the server still knows it. */
   readonly heard: boolean;
-  /** Whether a new message came, or the connection lasted. */
+  /** Whether a new message came, or the connection lasted, or the server is polled. */
   readonly progressed: boolean;
   readonly retryAfterMs?: number | undefined;
   readonly detail?: string;
@@ -121,12 +127,10 @@ async function follow(
       },
       signal,
     );
-    return connection(isAnswered() ? { kind: "answered" } : { kind: "ended", inOrder: true });
+    progressed ||= (cursor.retryMs ?? 0) >= POLL_MS;
+    return connection(isAnswered() ? { kind: "answered" } : { kind: "ended" });
   } catch (cause) {
     signal.throwIfAborted();
-    return connection(
-      cause instanceof ResumeError ? { kind: "violated" } : { kind: "ended", inOrder: false },
-      cause,
-    );
+    return connection({ kind: cause instanceof ResumeError ? "violated" : "ended" }, cause);
   }
 }

@@ -123,7 +123,7 @@ export class SessionKeeper {
     if (initialize === undefined) throw cause;
     // Several nodes without a common store forget each session at once: they must not be stormed.
     this.#attempt = Date.now() - this.#replacedAt < LASTING_MS ? this.#attempt + 1 : 0;
-    const none = { retryMs: undefined, retryAfterMs: undefined, inOrder: false };
+    const none = { retryMs: undefined, retryAfterMs: undefined };
     await sleep(backoff({ attempt: this.#attempt, ...none, random: link.random() }).delayMs, signal);
     this.#replacedAt = Date.now();
     const { params } = initialize;

@@ -76,14 +76,8 @@ async function loop(task: StreamTask, link: Link, signal: AbortSignal): Promise<
     if (listening && outcome.kind === "refused" && outcome.status === 409) mayHaveMissed = true;
     if (unreadable === 1) link.onError(failure("not-sse", connection, link, maybeExecuted));
     brokenSince ??= Date.now();
-    const inOrder = outcome.kind === "ended" && outcome.inOrder;
-    const { delayMs, wakeable } = backoff({
-      attempt,
-      retryMs: cursor.retryMs,
-      retryAfterMs,
-      inOrder,
-      random: link.random(),
-    });
+    const { retryMs } = cursor;
+    const { delayMs, wakeable } = backoff({ attempt, retryMs, retryAfterMs, random: link.random() });
     attempt += 1;
     const waitMs = Math.min(delayMs, link.maxElapsedMs - deadMs);
     deadMs += await pause(task, link, attempt, waitMs, signal, wakeable);

@@ -6,7 +6,6 @@ const FIRST: BackoffState = {
   attempt: 0,
   retryMs: undefined,
   retryAfterMs: undefined,
-  inOrder: false,
   random: 0.999,
 };
 const delayOf = (state: Partial<BackoffState>): number => backoff({ ...FIRST, ...state }).delayMs;
@@ -15,7 +14,6 @@ const state = fc.record({
   attempt: fc.nat({ max: 5000 }),
   retryMs: fc.option(fc.oneof(fc.nat(), fc.constant(Infinity)), { nil: undefined }),
   retryAfterMs: fc.option(fc.nat(), { nil: undefined }),
-  inOrder: fc.boolean(),
   random: fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }),
 });
 
@@ -40,12 +38,6 @@ describe("backoff", () => {
     },
   );
 
-  it("polls a server that closes its streams at the pace it asked for, however often nothing came", () => {
-    expect([1, 5, 50].map((attempt) => delayOf({ attempt, retryMs: 2000, inOrder: true }))).toEqual([
-      2000, 2000, 2000,
-    ]);
-  });
-
   it("backs off from a server that fails, though it once asked for less", () => {
     expect(delayOf({ attempt: 7, retryMs: 2000 })).toBe(29_970);
     expect(delayOf({ attempt: 1, retryMs: 2000 })).toBe(2000);
@@ -53,7 +45,7 @@ describe("backoff", () => {
 
   it("takes a `retry:` of 0 for no licence to hammer", () => {
     expect(delayOf({ retryMs: 0 })).toBe(0);
-    expect(delayOf({ attempt: 4, retryMs: 0, inOrder: true, random: 0.5 })).toBe(2000);
+    expect(delayOf({ attempt: 4, retryMs: 0, random: 0.5 })).toBe(2000);
   });
 
   it("caps a `retry:` of a year at five minutes, but no `Retry-After`", () => {

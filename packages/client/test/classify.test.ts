@@ -21,8 +21,7 @@ const RESUME: StreamFacts = { ...REQUEST, method: "GET", hasCursor: true };
 const LISTEN: StreamFacts = { ...RESUME, listening: true, hasCursor: false, resendable: true };
 
 const refused = (status: number): Outcome => ({ kind: "refused", status });
-const BROKEN: Outcome = { kind: "ended", inOrder: false };
-const CLOSED: Outcome = { kind: "ended", inOrder: true };
+const ENDED: Outcome = { kind: "ended" };
 const SENT: Outcome = { kind: "unreachable", unsent: false };
 const UNSENT: Outcome = { kind: "unreachable", unsent: true };
 
@@ -72,8 +71,7 @@ describe("classify", () => {
   });
 
   it.each([
-    ["a connection that broke", BROKEN],
-    ["a connection that the server closed", CLOSED],
+    ["a connection that ended", ENDED],
     ["no answer", SENT],
   ])("after %s resumes from a cursor, and else sends again only what is harmless", (_name, outcome) => {
     const verdicts = [REQUEST, HARMLESS, RESUME, LISTEN].map((facts) => word(classify(outcome, facts)));
@@ -81,12 +79,12 @@ describe("classify", () => {
   });
 
   it("resumes a request whose POST brought a cursor before it broke", () => {
-    expect(word(classify(BROKEN, { ...REQUEST, hasCursor: true }))).toBe("retry");
+    expect(word(classify(ENDED, { ...REQUEST, hasCursor: true }))).toBe("retry");
   });
 
   it("sends nothing twice when the cursor was cleared on a resumed connection", () => {
-    expect(word(classify(BROKEN, { ...RESUME, hasCursor: false }))).toBe("interrupted");
-    expect(word(classify(CLOSED, { ...RESUME, hasCursor: false, resendable: true }))).toBe("retry");
+    expect(word(classify(ENDED, { ...RESUME, hasCursor: false }))).toBe("interrupted");
+    expect(word(classify(ENDED, { ...RESUME, hasCursor: false, resendable: true }))).toBe("retry");
   });
 
   it("sends again what never reached the server", () => {
@@ -140,7 +138,7 @@ describe("mayHaveRun", () => {
   });
 
   it("rules out only what is certain not to have reached the server", () => {
-    const outcomes: readonly Outcome[] = [BROKEN, CLOSED, SENT, { kind: "unreadable" }, { kind: "violated" }];
+    const outcomes: readonly Outcome[] = [ENDED, SENT, { kind: "unreadable" }, { kind: "violated" }];
     expect(outcomes.map(mayHaveRun)).toEqual(outcomes.map(() => true));
     expect(mayHaveRun(UNSENT)).toBe(false);
   });

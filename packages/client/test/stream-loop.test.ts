@@ -123,6 +123,18 @@ describe("`retry:`", () => {
     expect(stream.times()).toEqual(Array.from({ length: 52 }, (_, n) => n * 2000));
   });
 
+  it("keeps a server from being given up that closes its streams to be polled, however long nothing comes", async () => {
+    const stream = resumed({
+      reply: inTurn(
+        () => asks(MINUTE),
+        () => sse([]),
+      ),
+    });
+    await vi.advanceTimersByTimeAsync(300 * MINUTE);
+    expect([stream.ended(), stream.attempts.length]).toEqual([undefined, 301]);
+    stream.abort.abort();
+  });
+
   it("of 0 is no licence to hammer", async () => {
     const stream = resumed({
       reply: inTurn(
