@@ -103,12 +103,16 @@ export class Calls {
   }
 
   async #cancel(call: Call, params: Params): Promise<void> {
-    const { link, signal } = this.#options;
+    const { link, onError, signal } = this.#options;
     const requestId = call.request.id;
-    call.abort.abort(new ResumeError("closed", "The call was cancelled"));
+    call.abort.abort(new ResumeError("closed", "The call was cancelled", { maybeExecuted: true }));
     this.#forget(call);
-    const method = "notifications/cancelled";
-    await exchange(call.session, { jsonrpc: "2.0", method, params: { ...params, requestId } }, link, signal);
+    const notification = { method: "notifications/cancelled", params: { ...params, requestId } };
+    try {
+      await exchange(call.session, { jsonrpc: "2.0", ...notification }, link, signal);
+    } catch (error) {
+      if (!signal.aborted) onError(error as Error);
+    }
   }
 
   async #finish(call: Call): Promise<void> {
@@ -235,7 +239,7 @@ export class Calls {
   }
 
   #restore(saved: SavedCall): void {
-    const { keeper, maxQueuedMessages, onError, receive, signal } = this.#options;
+    const { keeper, maxQueuedMessages, receive, signal } = this.#options;
     const { id, key, method, params } = saved;
     const session = saved.session === undefined ? keeper.current : new Session(saved.session);
     const request = withWireId({ jsonrpc: "2.0", id, method, params }, id);
@@ -249,10 +253,7 @@ export class Calls {
       onDiscard: () => {
         if (!signal.aborted) this.#forget(call);
       },
-      onCancel: (reason) =>
-        void this.#cancel(call, reason === undefined ? {} : { reason }).catch((error: unknown) =>
-          onError(error as Error),
-        ),
+      onCancel: (reason) => void this.#cancel(call, reason === undefined ? {} : { reason }),
     });
     const take: StreamTask["take"] = async (messages) => {
       const origin = originOf(call);

@@ -202,7 +202,7 @@ export class ResumableTransport extends TransportEvents {
   }
 
   async #close(): Promise<void> {
-    this.#abort.abort(new ResumeError("closed", "The transport was closed"));
+    this.#abort.abort(new ResumeError("closed", "The transport was closed", { maybeExecuted: true }));
     // What was handed over in this very tick has its handlers run before the next one.
     await new Promise((resolve) => setTimeout(resolve, 0));
     this.#acknowledgements.drop();

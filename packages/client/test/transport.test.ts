@@ -119,7 +119,8 @@ test("after close() the server has no socket of ours, and the process no timer",
   server.calls[0]!.stream.cut();
   await vi.waitFor(() => expect(life.transport.status.state).toBe("waiting"));
   await life.client.close();
-  for (const { result } of calls) expect(await failureOf(result)).toMatchObject({ code: "closed" });
+  for (const { result } of calls)
+    expect(await failureOf(result)).toMatchObject({ code: "closed", maybeExecuted: true });
   await vi.waitFor(() =>
     expect(server.sessions.get(server.session.id)!.streams.some((s) => s.isConnected)).toBe(false),
   );
