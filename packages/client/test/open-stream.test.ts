@@ -344,7 +344,7 @@ describe("waiting", () => {
     expect((await opening).opened).toMatchObject({ kind: "unreachable", unsent: true });
   });
 
-  it.each([
+  it.each<[string, Try & { refusal?: true }]>([
     ["a fetch that ignores its signal", {}],
     ["a token that never comes", { authProvider: { token: () => new Promise<string>(() => undefined) } }],
     [
@@ -354,17 +354,14 @@ describe("waiting", () => {
         refusal: true,
       },
     ],
-  ])(
-    "ends with the signal, be it for %s",
-    async (_name, { authProvider, refusal }: Try & { refusal?: true }) => {
-      const abort = new AbortController();
-      const opening = open(refusal ? [status(401)] : [], { authProvider, signal: abort.signal });
-      await Promise.resolve();
-      abort.abort(new Error("enough"));
-      await expect(opening).rejects.toThrow("enough");
-      expect(getEventListeners(abort.signal, "abort")).toHaveLength(0);
-    },
-  );
+  ])("ends with the signal, be it for %s", async (_name, { authProvider, refusal }) => {
+    const abort = new AbortController();
+    const opening = open(refusal ? [status(401)] : [], { authProvider, signal: abort.signal });
+    await Promise.resolve();
+    abort.abort(new Error("enough"));
+    await expect(opening).rejects.toThrow("enough");
+    expect(getEventListeners(abort.signal, "abort")).toHaveLength(0);
+  });
 
   it("does not begin when the signal is aborted already", async () => {
     const token = vi.fn(() => "t");
