@@ -61,6 +61,11 @@ export class Lanes<T> {
     return result;
   }
 
+  /** Resolves when all work that a stream has been given so far is done; `undefined` when there is none. */
+  settledOf(name: string): Promise<unknown> | undefined {
+    return this.#lanes.get(name)?.settled;
+  }
+
   async settled(): Promise<void> {
     await Promise.all([...this.#lanes.values()].map((lane) => lane.settled));
   }

@@ -1,0 +1,224 @@
+import { EventStoreError } from "../errors.js";
+import {
+  DEFAULT_MAX_PAYLOAD_BYTES,
+  type EventLog,
+  type LogPage,
+  type Position,
+  type Retention,
+} from "../event-log.js";
+import { Appender } from "./postgres/appender.js";
+import { checkPool, maxConnections, type PostgresPool } from "./postgres/pool.js";
+import { RemoteWakeUps } from "./postgres/remote-wake-ups.js";
+import { StatementRunner } from "./postgres/runner.js";
+import { checkSchema, DEFAULT_SCHEMA } from "./postgres/schema.js";
+import { statementsOf } from "./postgres/statements.js";
+import { StreamCalls } from "./postgres/stream-calls.js";
+import { Sweeper } from "./postgres/sweeper.js";
+import { channelOf } from "./postgres/topics.js";
+import {
+  checkInteger,
+  checkPayload,
+  checkRange,
+  checkRetention,
+  checkStream,
+  closedError,
+} from "./validation.js";
+
+export type { PostgresPool, PostgresPoolClient, PostgresResult } from "./postgres/pool.js";
+export { migratePostgresLog, type MigrateOptions } from "./postgres/schema.js";
+
+export interface PostgresLogOptions {
+  /**
+   * The schema of the log's tables, which `migratePostgresLog` has made. Logs with the same one share their streams.
+   *
+   * @defaultValue "resumable_mcp"
+   */
+  readonly schema?: string;
+  /**
+   * How followers learn of what other processes append.
+   *
+   * - `notify`: at once. While the log has had subscribers it keeps one connection of the pool to `LISTEN`, and each
+   *   process tells of its appends in statements of their own. Not through a pooler that shares connections between
+   *   transactions.
+   * - `poll`: within `pollIntervalMs`, by one statement for all streams that are followed.
+   *
+   * @defaultValue "notify" where the pool has `connect`, else "poll"
+   */
+  readonly wakeUp?: "notify" | "poll";
+  /**
+   * How often followed streams are looked at, in milliseconds. With `notify` this finds what nobody could tell of any
+   * more, as when a process ends between an append and its notification.
+   *
+   * @defaultValue 1000 with `poll`, 15000 with `notify`
+   */
+  readonly pollIntervalMs?: number;
+  /** How often a silent connection for wake-ups is looked at, in milliseconds. @defaultValue 10000 */
+  readonly heartbeatMs?: number;
+  /**
+   * How long a call to the server may take in all, in milliseconds, the wait for a connection of the pool and attempts
+   * after a broken one included. An append that has to wait for others of its stream may take longer.
+   *
+   * @defaultValue 5000
+   */
+  readonly timeoutMs?: number;
+  /**
+   * How long what has expired or was deleted may stay in the tables, in milliseconds: so often all streams are looked
+   * at. Nothing of it is ever returned, swept or not.
+   *
+   * @defaultValue 60000
+   */
+  readonly sweepIntervalMs?: number;
+  /** The largest payload that `append` takes, in bytes of UTF-8. @defaultValue 16 MiB */
+  readonly maxPayloadBytes?: number;
+  /**
+   * How much may wait to be stored at a time, in bytes: the payloads, and about 500 bytes for each. Past it, `append`
+   * fails with `overloaded`, and nothing of it is stored.
+   *
+   * @defaultValue 256 MiB
+   */
+  readonly maxPendingBytes?: number;
+  /**
+   * Called when the connection for wake-ups breaks, or cannot be made. Nothing is lost by it: another one is made, and
+   * then followers are woken to look for themselves. Must not throw.
+   *
+   * @defaultValue nothing is called
+   */
+  readonly onError?: (error: EventStoreError) => void;
+}
+
+/** The longest delay that a timer takes: 2^31 - 1 milliseconds. */
+const MAX_TIMER_MS = 2_147_483_647;
+
+/**
+ * A log on Postgres 13 or later: for many machines, any of which may append to any stream and read it. `pool` is a
+ * `Pool` of `pg`, or a `PGlite` to try it without a server. {@link migratePostgresLog} makes the tables, once.
+ *
+ * An append is one statement, and so is a page of a read. Appends to one stream that come while another is under way
+ * go together in one statement. The pool is never closed by the log; as `pg` says, it needs a listener for `error`.
+ *
+ * When a connection breaks, an append is tried again; the server knows it when it comes a second time, so it is not
+ * stored twice. What finally fails is an {@link EventStoreError} whose `mayHaveHappened` says whether the event may be
+ * stored all the same.
+ *
+ * What an acknowledged append outlives is the server's affair: by default any crash; with `synchronous_commit = off`,
+ * not that of the server in the next moment.
+ *
+ * @throws {EventStoreError} `invalid-option`, also for a pool that was ended.
+ */
+export function postgresLog(pool: PostgresPool, options: PostgresLogOptions = {}): EventLog {
+  checkPool(pool);
+  return new PostgresLog(pool, options);
+}
+
+class PostgresLog implements EventLog {
+  readonly #maxPayloadBytes: number;
+  readonly #calls: StreamCalls;
+  readonly #wakeUps: RemoteWakeUps;
+  readonly #sweeper: Sweeper;
+  #closed: Promise<void> | undefined;
+
+  constructor(pool: PostgresPool, options: PostgresLogOptions) {
+    const { schema = DEFAULT_SCHEMA, timeoutMs = 5000, heartbeatMs = 10_000 } = options;
+    const { sweepIntervalMs = 60_000, maxPendingBytes = 256 * 1024 * 1024 } = options;
+    const { onError = () => undefined, wakeUp = pool.connect === undefined ? "poll" : "notify" } = options;
+    const { pollIntervalMs = wakeUp === "poll" ? 1000 : 15_000 } = options;
+    this.#maxPayloadBytes = options.maxPayloadBytes ?? DEFAULT_MAX_PAYLOAD_BYTES;
+    checkSchema(schema);
+    checkWakeUp(wakeUp, pool);
+    checkInteger("pollIntervalMs", pollIntervalMs, 1, MAX_TIMER_MS);
+    checkInteger("heartbeatMs", heartbeatMs, 1, MAX_TIMER_MS);
+    checkInteger("timeoutMs", timeoutMs, 1, MAX_TIMER_MS);
+    checkInteger("sweepIntervalMs", sweepIntervalMs, 1, MAX_TIMER_MS);
+    checkInteger("maxPayloadBytes", this.#maxPayloadBytes, 1);
+    checkInteger("maxPendingBytes", maxPendingBytes, 1);
+    checkFunction("onError", onError);
+    const runner = new StatementRunner(pool, timeoutMs);
+    const statements = statementsOf(schema);
+    const connect = wakeUp === "notify" ? pool.connect?.bind(pool) : undefined;
+    const channel = channelOf(schema);
+    const listening = connect && { connect, channel, timeoutMs, heartbeatMs, onError };
+    this.#wakeUps = new RemoteWakeUps({ runner, statements, pollIntervalMs, listening });
+    this.#sweeper = new Sweeper(runner, statements, sweepIntervalMs);
+    this.#calls = new StreamCalls({
+      runner,
+      statements,
+      appender: new Appender(runner, statements),
+      maxPendingBytes,
+      onChange: (stream) => this.#wakeUps.changed(stream),
+      onAppended: (stream, events) => this.#sweeper.appended(stream, events),
+    });
+  }
+
+  // The methods are async so that every failure is a rejection; each takes its place in the order before it gives way.
+  async append(stream: string, payload: string, retention: Retention): Promise<Position> {
+    this.#assertOpen();
+    checkStream(stream);
+    checkRetention(retention);
+    const bytes = checkPayload(payload, this.#maxPayloadBytes);
+    return this.#calls.append(stream, { payload, bytes }, retention);
+  }
+
+  async read(stream: string, after: number, limit: number): Promise<LogPage | undefined> {
+    this.#assertOpen();
+    checkStream(stream);
+    checkRange(after, limit);
+    return this.#calls.read(stream, after, limit);
+  }
+
+  subscribe(stream: string, wake: () => void): () => void {
+    this.#assertOpen();
+    checkStream(stream);
+    return this.#wakeUps.subscribe(stream, wake);
+  }
+
+  async end(stream: string): Promise<void> {
+    this.#assertOpen();
+    checkStream(stream);
+    return this.#calls.end(stream);
+  }
+
+  async delete(stream: string): Promise<void> {
+    this.#assertOpen();
+    checkStream(stream);
+    return this.#calls.delete(stream);
+  }
+
+  /** What was asked for before is still done, each within its time. */
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  async #close(): Promise<void> {
+    await Promise.all([this.#calls.settled(), this.#wakeUps.close(), this.#sweeper.stop()]);
+    await this.#wakeUps.told();
+  }
+
+  #assertOpen(): void {
+    if (this.#closed !== undefined) throw closedError();
+  }
+}
+
+function checkWakeUp(wakeUp: unknown, pool: PostgresPool): void {
+  if (wakeUp === "poll") return;
+  if (wakeUp !== "notify") {
+    throw new EventStoreError(
+      "invalid-option",
+      `wakeUp must be "notify" or "poll", not ${JSON.stringify(wakeUp)}.`,
+    );
+  }
+  if (typeof pool.connect !== "function") {
+    throw new EventStoreError("invalid-option", 'wakeUp "notify" needs a pool with connect; use "poll".');
+  }
+  if ((maxConnections(pool) ?? Infinity) < 2) {
+    throw new EventStoreError(
+      "invalid-option",
+      'wakeUp "notify" keeps one connection of the pool, which must be of at least 2; use "poll".',
+    );
+  }
+}
+
+function checkFunction(name: string, value: unknown): void {
+  if (typeof value === "function") return;
+  throw new EventStoreError("invalid-option", `${name} must be a function, not ${typeof value}.`);
+}

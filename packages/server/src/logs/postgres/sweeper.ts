@@ -1,0 +1,130 @@
+import { alarm } from "./alarm.js";
+import type { StatementRunner } from "./runner.js";
+import type { Statements } from "./statements.js";
+import { toText } from "./text.js";
+
+/** One statement looks at so many streams, or removes at most so many events of one. */
+const STREAMS_PER_STATEMENT = 64;
+const EVENTS_PER_STATEMENT = 500;
+/** So many deleted streams are cleared in one statement. */
+const DELETED_PER_STATEMENT = 16;
+/** A stream that was appended to is looked at after so many events, so that it holds not many more than it may. */
+const APPENDS_BEFORE_TRIM = 64;
+/** Of so many streams the appends are counted; of others the laps take care. */
+const MAX_COUNTED_STREAMS = 10_000;
+/** Between two statements, in milliseconds. */
+const PAUSE_MS = 10;
+const FIRST_KEY = "";
+
+/**
+ * Removes what is not readable any more: expired, dropped and deleted. In bounded statements, one after the other and
+ * beside everything else, never on the way of an append or a read.
+ */
+export class Sweeper {
+  readonly #runner: StatementRunner;
+  readonly #statements: Statements;
+  readonly #closing = new AbortController();
+  readonly #running: Promise<void>;
+  readonly #appends = new Map<string, number>();
+  readonly #due = new Set<string>();
+  #wakeUp: () => void = () => undefined;
+
+  constructor(runner: StatementRunner, statements: Statements, intervalMs: number) {
+    this.#runner = runner;
+    this.#statements = statements;
+    this.#running = this.#run(intervalMs);
+  }
+
+  appended(stream: string, events: number): void {
+    const count = (this.#appends.get(stream) ?? 0) + events;
+    if (count < APPENDS_BEFORE_TRIM) {
+      if (this.#appends.size < MAX_COUNTED_STREAMS || this.#appends.has(stream))
+        this.#appends.set(stream, count);
+      return;
+    }
+    this.#appends.delete(stream);
+    if (this.#due.size >= MAX_COUNTED_STREAMS) return;
+    this.#due.add(stream);
+    this.#wakeUp();
+  }
+
+  async stop(): Promise<void> {
+    this.#closing.abort();
+    await this.#running;
+  }
+
+  async #run(intervalMs: number): Promise<void> {
+    const { signal } = this.#closing;
+    // Processes that were started together shall not sweep together.
+    let lapAt = performance.now() + intervalMs * Math.random();
+    while (!signal.aborted) {
+      const rest = alarm(signal);
+      this.#wakeUp = () => rest.ring();
+      rest.ringAfter(Math.max(0, lapAt - performance.now()));
+      if (this.#due.size > 0) rest.ring();
+      await rest.rung;
+      try {
+        await this.#trimDue();
+        if (performance.now() < lapAt) continue;
+        await this.#lap();
+        this.#appends.clear();
+      } catch {
+        // Nobody waits for a sweep, and whoever uses the log learns of a failing server.
+        this.#due.clear();
+      }
+      lapAt = Math.max(lapAt, performance.now() + intervalMs * (0.75 + Math.random() / 2));
+    }
+  }
+
+  async #trimDue(): Promise<void> {
+    for (const stream of this.#due) {
+      if (this.#closing.signal.aborted) return;
+      this.#due.delete(stream);
+      await this.#trim(toText(stream));
+    }
+  }
+
+  /** Looks at all streams once. */
+  async #lap(): Promise<void> {
+    const { signal } = this.#closing;
+    const { survey, forget, clear } = this.#statements;
+    let key = FIRST_KEY;
+    for (;;) {
+      const page = await this.#runner.run(survey, [key, STREAMS_PER_STATEMENT]);
+      for (const row of page) {
+        if (isAborted(signal)) return;
+        if (row.boolean("forgotten")) await this.#runner.run(forget, [row.text("name")]);
+        else if (row.boolean("trimmable")) await this.#trim(row.text("name"));
+        key = row.text("key");
+      }
+      await this.#trimDue();
+      if (page.length < STREAMS_PER_STATEMENT) break;
+      await this.#pause();
+    }
+    while (!isAborted(signal)) {
+      const [row] = await this.#runner.run(clear, [DELETED_PER_STATEMENT, EVENTS_PER_STATEMENT]);
+      if (row === undefined || row.number("streams") === 0) return;
+      await this.#pause();
+    }
+  }
+
+  async #trim(name: string): Promise<void> {
+    for (;;) {
+      const [row] = await this.#runner.run(this.#statements.trim, [name, EVENTS_PER_STATEMENT]);
+      if (row === undefined || row.number("removed") < EVENTS_PER_STATEMENT) return;
+      if (isAborted(this.#closing.signal)) return;
+      await this.#pause();
+    }
+  }
+
+  async #pause(): Promise<void> {
+    const pause = alarm(this.#closing.signal);
+    pause.ringAfter(PAUSE_MS);
+    await pause.rung;
+  }
+}
+
+/** A function, so that the compiler does not take what it saw before a wait for granted. */
+function isAborted(signal: AbortSignal): boolean {
+  return signal.aborted;
+}
