@@ -44,6 +44,13 @@ export interface RedisLogOptions {
    * @defaultValue 5000
    */
   readonly timeoutMs?: number;
+  /**
+   * Of how many streams this process remembers the state. An append to another one is no more calls, but more work for
+   * the server.
+   *
+   * @defaultValue 1000
+   */
+  readonly maxOpenStreams?: number;
   /** How often a silent connection for wake-ups is looked at, in milliseconds. @defaultValue 10000 */
   readonly heartbeatMs?: number;
   /** The largest payload that `append` takes, in bytes of UTF-8. @defaultValue 16 MiB */
@@ -67,6 +74,7 @@ export interface RedisLogOptions {
 const DEFAULT_PREFIX = "resumable-mcp:";
 const DEFAULT_TIMEOUT_MS = 5000;
 const DEFAULT_HEARTBEAT_MS = 10_000;
+const DEFAULT_MAX_OPEN_STREAMS = 1000;
 const DEFAULT_MAX_PENDING_BYTES = 256 * 1024 * 1024;
 /** The longest delay that a timer takes: 2^31 - 1 milliseconds. */
 const MAX_TIMER_MS = 2_147_483_647;
@@ -107,17 +115,25 @@ class RedisLog implements EventLog {
       heartbeatMs = DEFAULT_HEARTBEAT_MS,
     } = options;
     const { maxPendingBytes = DEFAULT_MAX_PENDING_BYTES, onError = () => undefined } = options;
+    const { maxOpenStreams = DEFAULT_MAX_OPEN_STREAMS } = options;
     this.#maxPayloadBytes = options.maxPayloadBytes ?? DEFAULT_MAX_PAYLOAD_BYTES;
     checkPrefix(prefix);
     checkInteger("timeoutMs", timeoutMs, 1, MAX_TIMER_MS);
     checkInteger("heartbeatMs", heartbeatMs, 1, MAX_TIMER_MS);
     checkInteger("maxPayloadBytes", this.#maxPayloadBytes, 1);
     checkInteger("maxPendingBytes", maxPendingBytes, 1);
+    checkInteger("maxOpenStreams", maxOpenStreams, 1);
     checkFunction("onError", onError);
     const runner = new ScriptRunner(connection, timeoutMs);
     const { isCluster } = connection;
     this.#wakeUps = new RemoteWakeUps({ connection, timeoutMs, heartbeatMs, onError });
-    this.#calls = new StreamCalls(runner, this.#wakeUps, { prefix, isCluster, timeoutMs, maxPendingBytes });
+    this.#calls = new StreamCalls(runner, this.#wakeUps, {
+      prefix,
+      isCluster,
+      timeoutMs,
+      maxPendingBytes,
+      maxOpenStreams,
+    });
   }
 
   // The methods are async so that every failure is a rejection; each takes its place in the order before it gives way.

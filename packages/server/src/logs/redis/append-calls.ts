@@ -1,24 +1,21 @@
 import { EventStoreError } from "../../errors.js";
+import type { Position } from "../../event-log.js";
 import { timeoutError } from "../../waits.js";
 import { randomId } from "../random-id.js";
 import { endedError } from "../validation.js";
-import { APPEND } from "./append-script.js";
+import { APPEND, ENDED, LATE } from "./append-script.js";
+import { asError } from "./as-error.js";
 import { failureOf, isPassing } from "./failure.js";
-import { parseAppended } from "./replies.js";
+import { appendAnswer, unexpectedReply } from "./replies.js";
+import type { RetentionText } from "./retention-text.js";
 import type { ScriptRunner } from "./script-runner.js";
-import type { Batch, PendingEvent, StreamQueue } from "./stream-queue.js";
+import type { PendingEvent, StreamQueue } from "./stream-queue.js";
+import { StreamState } from "./stream-state.js";
 
 /** How much goes in one call, so that the server is not held up for long, and no buffer grows large. */
 const MAX_EVENTS_PER_CALL = 256;
 const MAX_STREAMS_PER_CALL = 64;
 const MAX_BYTES_PER_CALL = 1024 * 1024;
-
-/** A call under construction: batches of different streams, all of one retention. */
-interface CallPlan {
-  readonly batches: Batch[];
-  events: number;
-  bytes: number;
-}
 
 export interface AppendCallsOptions {
   readonly runner: ScriptRunner;
@@ -32,6 +29,23 @@ export interface AppendCallsOptions {
   readonly onSettled: (stream: string, events: readonly PendingEvent[], error: Error | undefined) => void;
 }
 
+/** Events of one stream that go to the server together, in this order, all or none. */
+interface Batch {
+  readonly queue: StreamQueue;
+  readonly events: readonly PendingEvent[];
+  readonly bytes: number;
+  /** The state that they lead to from the one that is known, if any is, but for the time. */
+  next: string;
+}
+
+/** Batches of different streams, of one retention, that go in one call. */
+interface Load {
+  readonly retention: RetentionText;
+  readonly batches: Batch[];
+  events: number;
+  bytes: number;
+}
+
 /**
  * Takes events from the streams' queues to the server: what comes in one tick goes in one call, where the server takes
  * keys of different slots in one.
@@ -39,7 +53,7 @@ export interface AppendCallsOptions {
 export class AppendCalls {
   readonly #options: AppendCallsOptions;
   /** Unique among all who ever append. */
-  readonly #writer = `w:${randomId()}`;
+  readonly #writer = randomId();
   #calls = 0;
   #maxStreams: number;
   #waiting: StreamQueue[] = [];
@@ -58,109 +72,135 @@ export class AppendCalls {
   #sendWaiting(): void {
     const queues = this.#waiting;
     this.#waiting = [];
-    const plans = new Map<string, CallPlan>();
+    const loads = new Map<string, Load>();
     for (const queue of queues) {
-      const batch = this.#withoutOverdue(queue.take(MAX_EVENTS_PER_CALL, MAX_BYTES_PER_CALL));
-      const [first] = batch.events;
+      const events = this.#withoutOverdue(queue, queue.take(MAX_EVENTS_PER_CALL, MAX_BYTES_PER_CALL));
+      const [first] = events;
       if (first === undefined) {
         queue.done();
         continue;
       }
-      const bytes = batch.events.reduce((sum, event) => sum + event.bytes, 0);
-      let plan = plans.get(first.retention.text);
-      if (
-        plan !== undefined &&
-        (plan.batches.length >= this.#maxStreams ||
-          plan.events + batch.events.length > MAX_EVENTS_PER_CALL ||
-          plan.bytes + bytes > MAX_BYTES_PER_CALL)
-      ) {
-        void this.#send(plan.batches);
-        plan = undefined;
+      const { retention } = first;
+      let bytes = 0;
+      for (const event of events) bytes += event.bytes;
+      let load = loads.get(retention.text);
+      if (load !== undefined && !this.#fits(load, events.length, bytes)) {
+        this.#send(load.batches, retention);
+        load = undefined;
       }
-      if (plan === undefined) {
-        plan = { batches: [], events: 0, bytes: 0 };
-        plans.set(first.retention.text, plan);
+      if (load === undefined) {
+        load = { retention, batches: [], events: 0, bytes: 0 };
+        loads.set(retention.text, load);
       }
-      plan.batches.push(batch);
-      plan.events += batch.events.length;
-      plan.bytes += bytes;
+      load.batches.push({ queue, events, bytes, next: "" });
+      load.events += events.length;
+      load.bytes += bytes;
     }
-    for (const plan of plans.values()) void this.#send(plan.batches);
+    for (const { batches, retention } of loads.values()) this.#send(batches, retention);
+  }
+
+  #fits(load: Load, events: number, bytes: number): boolean {
+    return (
+      load.batches.length < this.#maxStreams &&
+      load.events + events <= MAX_EVENTS_PER_CALL &&
+      load.bytes + bytes <= MAX_BYTES_PER_CALL
+    );
   }
 
   /** What has waited behind a failing call for all of its time fails too, without an attempt. */
-  #withoutOverdue(batch: Batch): Batch {
+  #withoutOverdue(queue: StreamQueue, events: readonly PendingEvent[]): readonly PendingEvent[] {
     const { timeoutMs, onSettled } = this.#options;
     const oldest = performance.now() - timeoutMs;
-    const overdue = batch.events.filter(({ since }) => since < oldest);
-    if (overdue.length === 0) return batch;
+    if (events.every(({ since }) => since >= oldest)) return events;
+    const overdue = events.filter(({ since }) => since < oldest);
     const error = timeoutError("Redis: an append that waited for others", timeoutMs);
-    onSettled(batch.queue.name, overdue, error);
+    onSettled(queue.name, overdue, error);
     for (const event of overdue) event.reject(error);
-    return { queue: batch.queue, events: batch.events.filter(({ since }) => since >= oldest) };
+    return events.filter(({ since }) => since >= oldest);
   }
 
-  async #send(batches: readonly Batch[], call = (this.#calls += 1)): Promise<void> {
-    const retention = batches[0]?.events[0]?.retention;
-    if (retention === undefined) return;
+  #send(batches: readonly Batch[], retention: RetentionText, call = (this.#calls += 1)): void {
     const keys: string[] = [];
-    const args = [
-      this.#writer,
-      String(call),
-      this.#options.wakeMessage(),
-      retention.text,
-      retention.maxEvents,
-      retention.maxBytes,
-    ];
-    for (const { queue, events } of batches) {
-      keys.push(queue.keys.state, queue.keys.events);
-      args.push(String(events.length));
-      for (const { payload } of events) args.push(payload);
+    const wake = this.#options.wakeMessage();
+    const args = [`${this.#writer} ${call} ${retention.text}`, wake, retention.maxEvents];
+    for (const batch of batches) {
+      keys.push(batch.queue.keys.state, batch.queue.keys.events);
+      this.#describe(batch, retention, call, args);
     }
-    let reply: unknown;
-    try {
-      reply = await this.#options.runner.run(APPEND, keys, args);
-    } catch (error) {
-      this.#failed(batches, call, error);
-      return;
+    this.#options.runner.run(APPEND, keys, args).then(
+      (reply) => batches.forEach((batch, index) => this.#settle(batch, reply, index)),
+      (error: unknown) => this.#failed(batches, retention, call, error),
+    );
+  }
+
+  #describe(batch: Batch, retention: RetentionText, call: number, args: string[]): void {
+    const { events, bytes, queue } = batch;
+    const { state } = queue;
+    // Without a next one, the script works it out; the one expected still tells it whether the server has lost events.
+    const isSettled = state?.takes(bytes, retention) === true;
+    batch.next = isSettled ? state.after(events.length, bytes, this.#writer, call) : "";
+    args.push(
+      String(events.length),
+      state?.text ?? "",
+      batch.next,
+      state?.at ?? "",
+      isSettled ? state.due : "0",
+    );
+    let before = 0;
+    for (const [index, event] of events.entries()) {
+      args.push(isSettled ? state.idAfter(index, before) : "", event.payload);
+      before += event.bytes;
     }
-    batches.forEach((batch, index) => this.#settle(batch, reply, index));
   }
 
   /** One stream may have failed them all, or this is a cluster in disguise: each alone, then. Those stored say so. */
-  #failed(batches: readonly Batch[], call: number, error: unknown): void {
+  #failed(batches: readonly Batch[], retention: RetentionText, call: number, error: unknown): void {
     const failure = error instanceof EventStoreError ? failureOf(error.cause) : undefined;
     if (batches.length > 1 && failure?.kind === "refused" && !isPassing(failure)) {
       if (failure.code === "CROSSSLOT") this.#maxStreams = 1;
-      for (const batch of batches) void this.#send([batch], call);
+      for (const batch of batches) this.#send([batch], retention, call);
       return;
     }
-    for (const batch of batches) this.#reject(batch, error);
+    const reason = asError(error);
+    for (const batch of batches) this.#reject(batch, reason);
   }
 
   #settle(batch: Batch, reply: unknown, index: number): void {
+    const { queue, events } = batch;
+    let last: Position;
     try {
-      const appended = parseAppended(reply, index);
-      if (appended.kind === "ended") throw endedError(batch.queue.name);
-      if (appended.kind === "late") throw lateError(batch.queue.name);
-      const { epoch, seq } = appended.last;
-      this.#finish(batch, undefined);
-      const before = seq - batch.events.length;
-      batch.events.forEach((event, number) => event.resolve({ epoch, seq: before + 1 + number }));
+      last = this.#lastOf(batch, appendAnswer(reply, index));
     } catch (error) {
-      this.#reject(batch, error);
+      this.#reject(batch, asError(error));
+      return;
+    }
+    this.#options.onSettled(queue.name, events, undefined);
+    queue.done();
+    const before = last.seq - events.length;
+    for (const [number, event] of events.entries()) {
+      event.resolve({ epoch: last.epoch, seq: before + 1 + number });
     }
   }
 
-  #reject(batch: Batch, error: unknown): void {
-    const reason = error instanceof Error ? error : new Error(String(error));
-    this.#finish(batch, reason);
-    for (const event of batch.events) event.reject(reason);
+  /** The position of a batch's last event, from the script's answer: the time, or the new state. */
+  #lastOf({ queue, events, bytes, next }: Batch, answer: string): Position {
+    if (answer === ENDED) throw endedError(queue.name);
+    if (answer === LATE) throw lateError(queue.name);
+    const { state } = queue;
+    if (state !== undefined && next !== "" && /^\d+$/.test(answer)) {
+      state.advance(events.length, bytes, next, answer);
+      return { epoch: state.epoch, seq: state.head };
+    }
+    const found = StreamState.parse(answer, this.#writer);
+    if (found?.ownHead === undefined) throw unexpectedReply(answer);
+    queue.state = found;
+    return { epoch: found.epoch, seq: found.ownHead };
   }
 
-  #finish({ queue, events }: Batch, error: Error | undefined): void {
-    this.#options.onSettled(queue.name, events, error);
+  #reject({ queue, events }: Batch, reason: Error): void {
+    this.#options.onSettled(queue.name, events, reason);
     queue.done();
+    for (const event of events) event.reject(reason);
   }
 }
 

@@ -1,177 +1,194 @@
-import { LUA_IS_FORGOTTEN, LUA_LIMITS, LUA_NOW, LUA_OLDEST } from "./lua.js";
+import { LUA_NOW, LUA_OLDEST, LUA_STATE } from "./lua.js";
 import { Script } from "./script.js";
 
-/** In place of a head: the stream has ended. */
+/** In place of a state: the stream has ended. */
 export const ENDED = "ended";
-/** In place of a head: a later call of the same writer has been stored already, so this one comes too late. */
+/** In place of a state: a later call of the same writer has been stored already, so this one comes too late. */
 export const LATE = "late";
 
-/** When more writers than this come together on a stream, those that are behind are forgotten, down to half. */
-const MAX_WRITERS = 128;
+/** A stream remembers the last calls of so many writers, those whose calls are the newest. */
+const MAX_WRITERS = 32;
+
+/** A time that never comes. */
+const NEVER = 9_007_199_254_740_991;
 
 /*
- * KEYS: state and events of each stream. ARGV: the writer's field; the call's number, which the writer raises with
- * each call; the wake-up message; retention, maxEvents and maxBytes; then for each stream how many payloads, and they.
- * Answers for each stream with its epoch and head, or with an empty epoch and the reason why nothing was stored.
+ * KEYS: state and events of each stream. ARGV: writer, call, retention; the wake-up message; maxEvents; then for each
+ * stream: how many events; the state that the writer expects; the state that the events lead to, but for its last word,
+ * the time; between which times that is right; and for each event its id and payload. A writer that does not know the
+ * state expects nothing.
  *
- * A stream remembers the last call of each writer. A call that comes a second time, since its answer was lost, finds
- * itself there and gets the same answer; it is not stored twice. This is looked at before anything is written, so that
- * an error of the server at the first write means that the call is not stored at all.
+ * Where a stream is in the state that the writer expects, all is settled: the events are added as they are given, and
+ * the answer is the time. That is so as long as nobody else appends, and costs the server about as much as the bare
+ * commands. In any other case the script works it out for itself, and the answer is the new state.
  *
- * What is rare (a new stream, another retention, an end, expiry) is behind `due`: before that time the stream is not to
- * be forgotten, and its keys live long enough. They live somewhat longer than what they hold, so that not every append
- * has to put their expiry off; reads are exact all the same.
- *
- * Trimming by count is approximate, as whole nodes are cheaper to cut off; reads do not go below `head - maxEvents`.
- * Trimming by bytes needs the sizes of the oldest events, and looks at them only when `bytes - floorBytes`, which can
- * only be too large, is over the limit.
+ * - A call that comes a second time, since its answer was lost, finds itself among the writers' last calls, and is not
+ *   stored twice. This is looked at before anything is written, so that an error at the first write means that the call
+ *   is not stored at all.
+ * - When a writer's last answered call is not there, the server has lost the newest events (a crash, a failover), and
+ *   their numbers must not be given to others: a reader who has them would never see those. If the stream has no other
+ *   writer, it goes on after the highest number given, so that for who has read everything nothing has happened, and
+ *   the others find a gap. Else it begins anew.
+ * - The keys live somewhat longer than what they hold, so that not every append has to put their expiry off.
+ * - Trimming by count is approximate, as whole nodes are cheaper to cut off; reads do not go below head - maxEvents.
  */
 export const APPEND = new Script(
   "append",
   true,
   `${LUA_NOW}
-local writer, call, wake, retention = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4]
-local maxEvents, maxBytes = tonumber(ARGV[5]), tonumber(ARGV[6])
+local time = string.format('%d', now)
+local wake, maxEvents = ARGV[2], ARGV[3]
+local call = redis.call
+local work
 
-local function forgetOldestWriters(state)
-  local all = redis.call('HGETALL', state)
-  local heads = {}
-  for i = 1, #all, 2 do
-    if string.sub(all[i], 1, 2) == 'w:' then
-      heads[#heads + 1] = { all[i], tonumber(string.match(all[i + 1], '%d+$')) }
-    end
-  end
-  table.sort(heads, function(a, b) return a[2] > b[2] end)
-  for i = ${MAX_WRITERS / 2} + 1, #heads do redis.call('HDEL', state, heads[i][1]) end
-end
-
--- Drops the oldest events until the others fit into maxBytes.
-local function trimByBytes(state, events, head, bytes)
-  local floor = tonumber(redis.call('HGET', state, 'floor'))
-  if maxEvents then floor = math.max(floor, head - maxEvents + 1) end
-  local floorBytes = bytes
-  local step = 2
-  local fits = false
-  while not fits and floor <= head do
-    local page = redis.call('XRANGE', events, string.format('%d-0', floor), '+', 'COUNT', step)
-    if #page == 0 then floor = head + 1 end
-    for i = 1, #page do
-      local before = tonumber(page[i][2][2])
-      floor = tonumber(string.match(page[i][1], '^%d+'))
-      if bytes - before <= maxBytes then
-        floorBytes = before
-        fits = true
-        break
-      end
-      floor = floor + 1
-    end
-    step = math.min(step * 2, 64)
-  end
-  redis.call('HSET', state, 'floor', string.format('%d', floor), 'floorBytes', string.format('%d', floorBytes))
-  redis.call('XTRIM', events, 'MINID', string.format('%d-0', floor))
-end
-
--- What is rare. Returns the stream's epoch, head, bytes and floorBytes as they are to be gone on with.
-local function prepare(state, events, known)
-  ${LUA_LIMITS}
-  ${LUA_IS_FORGOTTEN}
+local function makeWork()
+  ${LUA_STATE}
   ${LUA_OLDEST}
-  local epoch, head, at, bytes, floorBytes, oldRetention = known[1], known[2], known[3], known[4], known[5], known[6]
-  if epoch then
-    local ended = redis.call('HGET', state, 'ended')
-    if isForgotten(oldRetention, ended, at) then
-      redis.call('DEL', state, events)
-      epoch = nil
-    elseif ended then
-      return nil
-    end
-  end
-  if not epoch then
-    epoch = string.sub(redis.sha1hex(writer .. ' ' .. ARGV[2] .. ' ' .. state), 1, 32)
-    redis.call('HSET', state, 'epoch', epoch, 'retention', retention, 'floor', '1', 'floorBytes', '0')
-    redis.call('DEL', events)
-    return epoch, '0', '0', '0'
-  end
-  -- What the retention so far has dropped stays dropped, whatever the new one allows.
-  local oldMaxEvents, _, oldTtl = limits(oldRetention)
-  local floor = tonumber(redis.call('HGET', state, 'floor'))
-  local from = floor
-  if oldMaxEvents then from = math.max(from, tonumber(head) - oldMaxEvents + 1) end
-  local seq, before = oldest(events, from, tonumber(head), oldTtl)
-  if seq > floor then
-    floorBytes = before and string.format('%d', before) or bytes
-    redis.call('HSET', state, 'floor', string.format('%d', seq), 'floorBytes', floorBytes)
-    redis.call('XTRIM', events, 'MINID', string.format('%d-0', seq))
-  end
-  if oldRetention ~= retention then redis.call('HSET', state, 'retention', retention) end
-  return epoch, head, bytes, floorBytes
-end
+  local writer, callText, retention = string.match(ARGV[1], '^(%S+) (%d+) (.+)$')
+  local number = tonumber(callText)
 
--- Puts the expiry of the keys off, and says until when that is enough.
-local function keepAlive(state, events)
-  ${LUA_LIMITS}
-  local _, _, ttl, forget = limits(retention)
-  local due = 9007199254740991
-  if ttl then
-    local slack = math.max(1000, math.floor(ttl / 8))
-    due = now + math.min(slack, ttl)
-    redis.call('PEXPIRE', events, string.format('%d', ttl + slack))
-    if forget then redis.call('PEXPIRE', state, string.format('%d', forget + slack)) end
-  else
-    redis.call('PERSIST', events)
+  local function lastCallIn(state)
+    return tonumber(string.match(',' .. state.writers, ',' .. writer .. ':(%d+):'))
   end
-  if not forget then redis.call('PERSIST', state) end
-  redis.call('HSET', state, 'due', string.format('%d', due))
+
+  -- Notes this call, as the newest.
+  local function noteCall(state)
+    local writers = { string.format('%s:%d:%d', writer, number, state.head) }
+    for each in string.gmatch(state.writers, '%x+:%d+:%d+') do
+      if #writers < ${MAX_WRITERS} and string.sub(each, 1, #writer) ~= writer then writers[#writers + 1] = each end
+    end
+    state.writers = table.concat(writers, ',')
+  end
+
+  local function create(key, events)
+    if call('EXISTS', events) == 1 then call('DEL', events) end
+    local epoch = string.sub(redis.sha1hex(ARGV[1] .. ' ' .. key), 1, 24)
+    local state = { epoch = epoch, head = 0, bytes = 0, floor = 1, floorBytes = 0, writers = '-', at = 0 }
+    limits(state, retention)
+    return state
+  end
+
+  local function dropBelow(events, state, seq, before)
+    if seq <= state.floor then return end
+    state.floor, state.floorBytes = seq, before
+    call('XTRIM', events, 'MINID', string.format('%d-0', seq))
+  end
+
+  -- The newest events are lost, and the writer knows how many there were.
+  local function goOnAfter(events, state, expected)
+    state.head, state.bytes = expected.head, expected.bytes
+    dropBelow(events, state, expected.head + 1, expected.bytes)
+  end
+
+  local function dropBytes(events, state)
+    local seq, before = state.floor, state.bytes
+    if state.maxEvents then seq = math.max(seq, state.head - state.maxEvents + 1) end
+    local count = 2
+    local fits = false
+    while not fits and seq <= state.head do
+      local page = call('XRANGE', events, string.format('%d-0', seq), '+', 'COUNT', count)
+      if #page == 0 then seq = state.head + 1 end
+      for i = 1, #page do
+        local found, foundBefore = string.match(page[i][1], '^(%d+)-(%d+)$')
+        seq = tonumber(found)
+        fits = state.bytes - foundBefore <= state.maxBytes
+        if fits then
+          before = tonumber(foundBefore)
+          break
+        end
+        seq = seq + 1
+      end
+      count = math.min(count * 2, 64)
+    end
+    dropBelow(events, state, seq, before)
+  end
+
+  return function(key, events, known, expectedText, arg, count)
+    local state
+    if known then
+      state = parse(known)
+      local last = lastCallIn(state)
+      if last and last >= number then return last == number and known or '${LATE}' end
+      if expectedText ~= '' then
+        local expected = parse(expectedText)
+        local wanted = lastCallIn(expected) or 0
+        local _, others = string.gsub(state.writers, ',', '')
+        local isLost = last and last < wanted or not last and wanted > 0 and others + 1 < ${MAX_WRITERS}
+        if isLost and state.epoch == expected.epoch then
+          local isOnlyWriter = state.writers == '-' or last and others == 0
+          if isOnlyWriter then goOnAfter(events, state, expected) else state = nil end
+        end
+      end
+      if state and isForgotten(state) then state = nil end
+      if state and state.ended then return '${ENDED}' end
+    end
+    if state then
+      -- What the retention so far has dropped stays dropped, whatever the new one allows.
+      if state.retention ~= retention or now >= state.due then dropBelow(events, state, oldest(events, state)) end
+      limits(state, retention)
+    else
+      state = create(key, events)
+    end
+    state.at = math.max(now, state.at)
+    local stateTime = string.format('%d', state.at)
+    for i = arg, arg + 2 * (count - 1), 2 do
+      state.head = state.head + 1
+      local id = string.format('%d-%d', state.head, state.bytes)
+      if state.maxEvents then
+        call('XADD', events, 'MAXLEN', '~', maxEvents, id, stateTime, ARGV[i + 1])
+      else
+        call('XADD', events, id, stateTime, ARGV[i + 1])
+      end
+      state.bytes = state.bytes + #ARGV[i + 1]
+    end
+    if state.maxBytes and state.bytes - state.floorBytes > state.maxBytes then dropBytes(events, state) end
+    noteCall(state)
+    state.due = ${NEVER}
+    local keepState, keepEvents
+    if state.ttl then
+      local slack = math.max(1000, math.floor(state.ttl / 8))
+      state.due = now + math.min(slack, state.ttl)
+      keepEvents = state.ttl + slack
+      keepState = state.forget and state.forget + slack
+    end
+    local text = format(state)
+    if keepState then
+      call('SET', key, text, 'PX', string.format('%d', keepState))
+    else
+      call('SET', key, text)
+    end
+    if keepEvents then
+      call('PEXPIRE', events, string.format('%d', keepEvents))
+    else
+      call('PERSIST', events)
+    end
+    call('PUBLISH', key, wake)
+    return text
+  end
 end
 
 local answers = {}
-local arg = 7
-for key = 1, #KEYS, 2 do
-  local state, events = KEYS[key], KEYS[key + 1]
-  local count = tonumber(ARGV[arg])
-  local known = redis.call('HMGET', state, 'epoch', 'head', 'at', 'bytes', 'floorBytes', 'retention', 'due', writer)
-  local epoch, head, at, bytes, floorBytes = known[1], known[2], known[3], known[4], known[5]
-  local lastCall, lastHead
-  if known[8] then
-    lastCall, lastHead = string.match(known[8], '^(%d+) (%d+)$')
-    lastCall = tonumber(lastCall)
-  end
-  local isUsual = known[6] == retention and now < tonumber(known[7] or 0)
-  if not (lastCall and lastCall >= call) and not isUsual then
-    epoch, head, bytes, floorBytes = prepare(state, events, known)
-  end
-  if lastCall and lastCall >= call then
-    answers[key], answers[key + 1] = epoch, lastHead
-    if lastCall > call then answers[key], answers[key + 1] = '', '${LATE}' end
-  elseif not epoch then
-    answers[key], answers[key + 1] = '', '${ENDED}'
+local arg = 4
+for stream = 1, #KEYS / 2 do
+  local key, events = KEYS[2 * stream - 1], KEYS[2 * stream]
+  local count, expected, from, due = tonumber(ARGV[arg]), ARGV[arg + 1], ARGV[arg + 3], ARGV[arg + 4]
+  local known = call('GET', key)
+  local first, last = arg + 5, arg + 3 + 2 * count
+  if known == expected and now >= tonumber(from) and now < tonumber(due) then
+    for i = first, last - 2, 2 do call('XADD', events, ARGV[i], time, ARGV[i + 1]) end
+    if maxEvents == '-' then
+      call('XADD', events, ARGV[last], time, ARGV[last + 1])
+    else
+      call('XADD', events, 'MAXLEN', '~', maxEvents, ARGV[last], time, ARGV[last + 1])
+    end
+    call('SET', key, ARGV[arg + 2] .. ' ' .. time, 'KEEPTTL')
+    call('PUBLISH', key, wake)
+    answers[stream] = time
   else
-    head, bytes = tonumber(head), tonumber(bytes)
-    local time = string.format('%d', math.max(now, tonumber(at or 0)))
-    for i = arg + 1, arg + count do
-      local payload = ARGV[i]
-      head = head + 1
-      local id = string.format('%d-%s', head, time)
-      local before = string.format('%d', bytes)
-      if maxEvents then
-        redis.call('XADD', events, 'MAXLEN', '~', ARGV[5], id, 'b', before, 'p', payload)
-      else
-        redis.call('XADD', events, id, 'b', before, 'p', payload)
-      end
-      bytes = bytes + #payload
-    end
-    local headText = string.format('%d', head)
-    redis.call('HSET', state, 'head', headText, 'at', time, 'bytes', string.format('%d', bytes),
-      writer, ARGV[2] .. ' ' .. headText)
-    if maxBytes and bytes - tonumber(floorBytes) > maxBytes then trimByBytes(state, events, head, bytes) end
-    if not isUsual then keepAlive(state, events) end
-    if not known[8] and head > count and redis.call('HLEN', state) > ${MAX_WRITERS} then
-      forgetOldestWriters(state)
-    end
-    redis.call('PUBLISH', state, wake)
-    answers[key], answers[key + 1] = epoch, headText
+    work = work or makeWork()
+    answers[stream] = work(key, events, known, expected, first, count)
   end
-  arg = arg + count + 1
+  arg = last + 2
 end
 return answers
 `,

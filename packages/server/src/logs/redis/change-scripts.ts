@@ -1,26 +1,29 @@
-import { LUA_IS_FORGOTTEN, LUA_LIMITS, LUA_NOW } from "./lua.js";
+import { LUA_NOW, LUA_STATE } from "./lua.js";
 import { Script } from "./script.js";
 
 /*
  * KEYS: state and events. ARGV: the wake-up message. The stream is kept until its newest event has outlived the ttl,
- * and `due` is past, so that the next append looks closer.
+ * or for ever without one.
  */
 export const END = new Script(
   "end",
   true,
-  `${LUA_NOW}${LUA_LIMITS}${LUA_IS_FORGOTTEN}
-local state, events = KEYS[1], KEYS[2]
-local epoch, at, retention, ended = unpack(redis.call('HMGET', state, 'epoch', 'at', 'retention', 'ended'))
-if not epoch or ended or isForgotten(retention, ended, at) then return 0 end
-redis.call('HSET', state, 'ended', '1', 'due', '0')
-local _, _, ttl = limits(retention)
-if ttl then
+  `${LUA_NOW}${LUA_STATE}
+local known = redis.call('GET', KEYS[1])
+if not known then return 0 end
+local state = parse(known)
+if state.ended or isForgotten(state) then return 0 end
+state.ended = true
+state.due = 0
+if state.ttl then
   -- A second more, since an event that is as old as the ttl is still returned.
-  local left = string.format('%d', math.max(0, tonumber(at) + ttl - now) + 1000)
-  redis.call('PEXPIRE', state, left)
-  redis.call('PEXPIRE', events, left)
+  local left = string.format('%d', math.max(0, state.at + state.ttl - now) + 1000)
+  redis.call('SET', KEYS[1], format(state), 'PX', left)
+  redis.call('PEXPIRE', KEYS[2], left)
+else
+  redis.call('SET', KEYS[1], format(state))
 end
-redis.call('PUBLISH', state, ARGV[1])
+redis.call('PUBLISH', KEYS[1], ARGV[1])
 return 1
 `,
 );

@@ -1,4 +1,4 @@
-import { LUA_IS_FORGOTTEN, LUA_LIMITS, LUA_NOW, LUA_OLDEST } from "./lua.js";
+import { LUA_NOW, LUA_OLDEST, LUA_STATE } from "./lua.js";
 import { Script } from "./script.js";
 
 /** A page ends early when its payloads are more than so many bytes; one event always fits. */
@@ -14,29 +14,26 @@ const MAX_PORTION = 128;
 export const READ = new Script(
   "read",
   false,
-  `${LUA_NOW}${LUA_LIMITS}${LUA_IS_FORGOTTEN}${LUA_OLDEST}
+  `${LUA_NOW}${LUA_STATE}${LUA_OLDEST}
+local known = redis.call('GET', KEYS[1])
+if not known then return false end
+local state = parse(known)
+if isForgotten(state) then return false end
 local events, after, limit = KEYS[2], tonumber(ARGV[1]), tonumber(ARGV[2])
-local epoch, head, at, floor, retention, ended, allBytes =
-  unpack(redis.call('HMGET', KEYS[1], 'epoch', 'head', 'at', 'floor', 'retention', 'ended', 'bytes'))
-if not epoch or isForgotten(retention, ended, at) then return false end
-
-local last = tonumber(head)
-local maxEvents, _, ttl = limits(retention)
-floor = tonumber(floor)
-if maxEvents then floor = math.max(floor, last - maxEvents + 1) end
-floor = oldest(events, floor, last, ttl)
-
-local page = { epoch, head, string.format('%d', floor), ended and '1' or '0', '' }
+local floor = oldest(events, state)
 local from = math.max(after + 1, floor)
-page[5] = string.format('%d', from)
-local portion = math.floor(${MAX_PAGE_BYTES} * last / (tonumber(allBytes) + 1))
+local page = {
+  state.epoch, string.format('%d', state.head), string.format('%d', floor), state.ended and '1' or '0',
+  string.format('%d', from)
+}
+local portion = math.floor(${MAX_PAGE_BYTES} * state.head / (state.bytes + 1))
 portion = math.max(1, math.min(${MAX_PORTION}, portion))
 local bytes = 0
-while limit > 0 and from <= last and bytes < ${MAX_PAGE_BYTES} do
+while limit > 0 and from <= state.head and bytes < ${MAX_PAGE_BYTES} do
   local count = math.min(limit, portion)
   local entries = redis.call('XRANGE', events, string.format('%d-0', from), '+', 'COUNT', count)
   for i = 1, #entries do
-    local payload = entries[i][2][4]
+    local payload = entries[i][2][2]
     page[#page + 1] = payload
     bytes = bytes + #payload
     if bytes >= ${MAX_PAGE_BYTES} then break end

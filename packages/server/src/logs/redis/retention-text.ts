@@ -3,10 +3,11 @@ import { forgetAfterMs } from "../retention-window.js";
 
 /** A retention as the scripts take it and keep it. */
 export interface RetentionText {
-  /** `maxEvents maxBytes ttlMs forgetMs` in whole numbers, `-` for no limit. */
+  /** `maxEvents maxBytes ttl forget` in whole numbers, `-` for no limit. */
   readonly text: string;
   readonly maxEvents: string;
-  readonly maxBytes: string;
+  /** Infinity for no limit. */
+  readonly maxBytes: number;
 }
 
 /** Beyond it, a Lua number is not exact; nobody counts so far. */
@@ -28,16 +29,15 @@ export class RetentionWriter {
     ) {
       return this.#written;
     }
-    const maxEvents = limitText(retention.maxEvents);
-    const maxBytes = limitText(retention.maxBytes);
-    const ttlMs = limitText(retention.ttlMs);
-    const forgetMs = limitText(forgetAfterMs(retention, false));
+    const maxEvents = word(retention.maxEvents);
+    const maxBytes = word(retention.maxBytes);
+    const text = `${maxEvents} ${maxBytes} ${word(retention.ttlMs)} ${word(forgetAfterMs(retention, false))}`;
     this.#retention = { ...retention };
-    this.#written = { text: `${maxEvents} ${maxBytes} ${ttlMs} ${forgetMs}`, maxEvents, maxBytes };
+    this.#written = { text, maxEvents, maxBytes: maxBytes === "-" ? Infinity : Number(maxBytes) };
     return this.#written;
   }
 }
 
-function limitText(limit: number | null): string {
+function word(limit: number | null): string {
   return limit === null || limit >= NO_LIMIT_FROM ? "-" : String(Math.floor(limit));
 }

@@ -1,6 +1,8 @@
 import { EventStoreError } from "../../errors.js";
-import { timeoutError, within } from "../../waits.js";
+import { timeoutError } from "../../waits.js";
+import { asError } from "./as-error.js";
 import type { Connection } from "./connection.js";
+import { Deadlines } from "./deadlines.js";
 import { errorOf, failureOf, isPassing, leavesOpen } from "./failure.js";
 import type { Script } from "./script.js";
 
@@ -8,12 +10,16 @@ import type { Script } from "./script.js";
 const FIRST_WAIT_MS = 20;
 const LONGEST_WAIT_MS = 500;
 
+/** A call, however many attempts it takes. */
 interface Call {
   readonly script: Script;
   readonly keys: readonly string[];
   readonly args: readonly string[];
+  readonly resolve: (reply: unknown) => void;
+  readonly reject: (error: Error) => void;
   /** When its time is up, on the monotonic clock in milliseconds. */
   readonly endsAt: number;
+  waitMs: number;
   /** Whether it was handed to the client, ever. */
   isSent: boolean;
   /** Whether an attempt may have taken effect though its answer was lost. */
@@ -27,64 +33,111 @@ interface Call {
 export class ScriptRunner {
   readonly #connection: Connection;
   readonly #timeoutMs: number;
+  readonly #calls: Deadlines<Call>;
   #check: Promise<void> | undefined;
   #isChecked = false;
 
   constructor(connection: Connection, timeoutMs: number) {
     this.#connection = connection;
     this.#timeoutMs = timeoutMs;
+    this.#calls = new Deadlines(timeoutMs, (call) => {
+      const mayHaveHappened = call.script.isWrite && call.isSent;
+      call.reject(timeoutError(`Redis: ${call.script.name}`, timeoutMs, mayHaveHappened));
+    });
   }
 
-  /** @throws {EventStoreError} `backend`, `timeout` */
+  /**
+   * @returns a promise that is settled within the time limit, or a little later.
+   * @throws {EventStoreError} `backend`, `timeout`
+   */
   run(script: Script, keys: readonly string[], args: readonly string[]): Promise<unknown> {
-    const endsAt = performance.now() + this.#timeoutMs;
-    const call: Call = { script, keys, args, endsAt, isSent: false, isOpen: false };
-    return within(this.#persist(call), this.#timeoutMs, () =>
-      timeoutError(`Redis: ${script.name}`, this.#timeoutMs, script.isWrite && call.isSent),
+    return new Promise((resolve, reject) => {
+      const endsAt = performance.now() + this.#timeoutMs;
+      const waitMs = FIRST_WAIT_MS;
+      const call: Call = {
+        script,
+        keys,
+        args,
+        resolve,
+        reject,
+        endsAt,
+        waitMs,
+        isSent: false,
+        isOpen: false,
+      };
+      this.#calls.add(call);
+      this.#attempt(call);
+    });
+  }
+
+  #attempt(call: Call): void {
+    const { sha } = call.script;
+    if (!this.#isChecked || sha === undefined) {
+      this.#prepare(call.script).then(
+        () => this.#attempt(call),
+        (error: unknown) => this.#failed(call, error),
+      );
+      return;
+    }
+    this.#send(call, "EVALSHA", sha).then(
+      (reply) => this.#succeed(call, reply),
+      (error: unknown) => this.#failed(call, error),
     );
   }
 
-  async #persist(call: Call): Promise<unknown> {
-    for (let waitMs = FIRST_WAIT_MS; ; waitMs = Math.min(2 * waitMs, LONGEST_WAIT_MS)) {
-      try {
-        return await this.#attempt(call);
-      } catch (error) {
-        if (error instanceof EventStoreError) throw error;
-        const failure = failureOf(error);
-        if (failure.kind === "disconnected") call.isOpen ||= call.isSent;
-        else if (isPassing(failure)) call.isOpen ||= call.isSent && this.#connection.resends;
-        const isTimeLeft = performance.now() + waitMs < call.endsAt;
-        if (!isPassing(failure) || !isTimeLeft || this.#connection.isClosed()) {
-          const mayHaveHappened = call.script.isWrite && call.isOpen && leavesOpen(failure);
-          throw errorOf(call.script.name, failure, mayHaveHappened);
-        }
-      }
-      await sleep(waitMs * (0.5 + Math.random() / 2));
-    }
-  }
-
-  async #attempt(call: Call): Promise<unknown> {
-    if (!this.#isChecked) await this.#checkOnce();
-    const { script, keys, args } = call;
-    const sha = script.sha ?? (await script.hash());
+  #send(call: Call, command: string, script: string): Promise<unknown> {
+    const { keys, args } = call;
+    // Clients may throw in place of rejecting, and a closed one sends nothing.
     try {
-      return await this.#send(call, ["EVALSHA", sha, String(keys.length), ...keys, ...args]);
+      const sent = this.#connection.send(keys[0], [command, script, String(keys.length), ...keys, ...args]);
+      call.isSent ||= !this.#connection.isClosed();
+      return sent;
     } catch (error) {
-      const failure = failureOf(error);
-      const isUnknown = failure.kind === "refused" && failure.code === "NOSCRIPT";
-      if (!isUnknown || performance.now() >= call.endsAt) throw error;
-      // A server that was started, or flushed, since. It learns the script from this.
-      return this.#send(call, ["EVAL", script.source, String(keys.length), ...keys, ...args]);
+      return Promise.reject(asError(error));
     }
   }
 
-  #send(call: Call, command: readonly string[]): Promise<unknown> {
-    call.isSent ||= !this.#connection.isClosed();
-    return this.#connection.send(call.keys[0], command);
+  #succeed(call: Call, reply: unknown): void {
+    this.#calls.remove(call);
+    call.resolve(reply);
   }
 
-  /** Looks once whether the server has Streams: without them it would fail in the middle, or not before the first event. */
-  async #checkOnce(): Promise<void> {
+  #failed(call: Call, error: unknown): void {
+    // Its time may be up: then nobody waits for another attempt.
+    if (!this.#calls.has(call)) return;
+    if (error instanceof EventStoreError) {
+      this.#calls.remove(call);
+      call.reject(error);
+      return;
+    }
+    const failure = failureOf(error);
+    if (failure.kind === "refused" && failure.code === "NOSCRIPT") {
+      // A server that was started, or flushed, since. It learns the script from this.
+      this.#send(call, "EVAL", call.script.source).then(
+        (reply) => this.#succeed(call, reply),
+        (reason: unknown) => this.#failed(call, reason),
+      );
+      return;
+    }
+    if (failure.kind === "disconnected") call.isOpen ||= call.isSent;
+    else if (isPassing(failure)) call.isOpen ||= call.isSent && this.#connection.resends;
+    const { waitMs } = call;
+    if (isPassing(failure) && performance.now() + waitMs < call.endsAt && !this.#connection.isClosed()) {
+      call.waitMs = Math.min(2 * waitMs, LONGEST_WAIT_MS);
+      setTimeout(() => this.#again(call), waitMs * (0.5 + Math.random() / 2));
+      return;
+    }
+    this.#calls.remove(call);
+    const mayHaveHappened = call.script.isWrite && call.isOpen && leavesOpen(failure);
+    call.reject(errorOf(call.script.name, failure, mayHaveHappened));
+  }
+
+  #again(call: Call): void {
+    if (this.#calls.has(call)) this.#attempt(call);
+  }
+
+  async #prepare(script: Script): Promise<void> {
+    await script.hash();
     this.#check ??= this.#checkStreams();
     try {
       await this.#check;
@@ -94,6 +147,7 @@ export class ScriptRunner {
     }
   }
 
+  /** Without Streams, the server would not fail before the first event, and then in the middle. */
   async #checkStreams(): Promise<void> {
     let reply: unknown;
     try {
@@ -110,8 +164,4 @@ export class ScriptRunner {
       "This Redis has no Streams (XADD). They came with Redis 5; Redis 7 and Valkey 8 are what the log is made for.",
     );
   }
-}
-
-function sleep(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }

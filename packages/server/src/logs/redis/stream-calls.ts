@@ -1,6 +1,7 @@
 import { EventStoreError } from "../../errors.js";
 import type { LogPage, Position, Retention } from "../../event-log.js";
 import { AppendCalls } from "./append-calls.js";
+import { RecencyList } from "../recency-list.js";
 import { DELETE, END } from "./change-scripts.js";
 import { keysOf, type StreamKeys } from "./keys.js";
 import { READ } from "./read-script.js";
@@ -9,7 +10,7 @@ import { parsePage } from "./replies.js";
 import { RetentionWriter } from "./retention-text.js";
 import type { Script } from "./script.js";
 import type { ScriptRunner } from "./script-runner.js";
-import { StreamQueue } from "./stream-queue.js";
+import { type QueueOwner, StreamQueue } from "./stream-queue.js";
 
 export interface StreamCallsOptions {
   readonly prefix: string;
@@ -17,6 +18,8 @@ export interface StreamCallsOptions {
   readonly isCluster: boolean;
   readonly timeoutMs: number;
   readonly maxPendingBytes: number;
+  /** Of so many streams without calls the state is remembered. */
+  readonly maxOpenStreams: number;
 }
 
 /** What an event that waits takes beside its payload, in bytes. */
@@ -29,8 +32,11 @@ export class StreamCalls {
   readonly #options: StreamCallsOptions;
   readonly #appendCalls: AppendCalls;
   readonly #retentions = new RetentionWriter();
-  /** The streams with calls that are not done. */
+  /** The streams with calls that are not done, and some of the others. */
   readonly #queues = new Map<string, StreamQueue>();
+  readonly #idle = new RecencyList<StreamQueue>();
+  #idleCount = 0;
+  readonly #owner: QueueOwner;
   #pendingBytes = 0;
   #tellSettled: (() => void)[] = [];
 
@@ -38,6 +44,10 @@ export class StreamCalls {
     this.#runner = runner;
     this.#wakeUps = wakeUps;
     this.#options = options;
+    this.#owner = {
+      hasEvents: (queue) => this.#appendCalls.add(queue),
+      becameIdle: (queue) => this.#setIdle(queue),
+    };
     this.#appendCalls = new AppendCalls({
       runner,
       isCluster: options.isCluster,
@@ -63,8 +73,9 @@ export class StreamCalls {
     const { state, events } = this.keysOf(stream);
     const read = async () =>
       parsePage(await this.#runner.run(READ, [state, events], [String(after), String(limit)]));
-    // Alone on its stream, it has nothing to wait for.
-    return this.#queues.get(stream)?.read(read) ?? read();
+    // On a stream that nobody appends to, it has nothing to wait for.
+    const queue = this.#queues.get(stream);
+    return queue === undefined || queue.isIdle ? read() : queue.read(read);
   }
 
   end(stream: string): Promise<void> {
@@ -77,7 +88,8 @@ export class StreamCalls {
 
   /** Resolves when every call is done. None hangs, since each has a limit. */
   async settled(): Promise<void> {
-    while (this.#queues.size > 0) await new Promise<void>((resolve) => this.#tellSettled.push(resolve));
+    while (this.#queues.size > this.#idleCount)
+      await new Promise<void>((resolve) => this.#tellSettled.push(resolve));
   }
 
   keysOf(stream: string): StreamKeys {
@@ -117,15 +129,27 @@ export class StreamCalls {
 
   #queueOf(stream: string): StreamQueue {
     const existing = this.#queues.get(stream);
-    if (existing !== undefined) return existing;
-    const queue = new StreamQueue(stream, this.keysOf(stream), {
-      hasEvents: (waiting) => this.#appendCalls.add(waiting),
-      isIdle: () => {
-        this.#queues.delete(stream);
-        if (this.#queues.size === 0) for (const tell of this.#tellSettled.splice(0)) tell();
-      },
-    });
-    this.#queues.set(stream, queue);
-    return queue;
+    if (existing === undefined) {
+      const queue = new StreamQueue(stream, this.keysOf(stream), this.#owner);
+      this.#queues.set(stream, queue);
+      return queue;
+    }
+    if (existing.isIdle) {
+      this.#idle.remove(existing.place);
+      this.#idleCount -= 1;
+    }
+    return existing;
+  }
+
+  #setIdle(queue: StreamQueue): void {
+    this.#idle.use(queue.place);
+    this.#idleCount += 1;
+    const { oldest } = this.#idle;
+    if (this.#idleCount > this.#options.maxOpenStreams && oldest !== undefined) {
+      this.#idle.remove(oldest.place);
+      this.#idleCount -= 1;
+      this.#queues.delete(oldest.name);
+    }
+    if (this.#queues.size === this.#idleCount) for (const tell of this.#tellSettled.splice(0)) tell();
   }
 }

@@ -1,7 +1,9 @@
 import type { Position } from "../../event-log.js";
 import { Deque } from "../deque.js";
+import { Place } from "../recency-list.js";
 import type { StreamKeys } from "./keys.js";
 import type { RetentionText } from "./retention-text.js";
+import type { StreamState } from "./stream-state.js";
 
 /** An event that waits to be appended. */
 export interface PendingEvent {
@@ -22,17 +24,11 @@ type Job =
   /** Begins when all before it is done; what comes after does not wait for it. */
   | { readonly kind: "read"; readonly start: () => void };
 
-/** Events of one stream that go to the server together, in this order, all or none. */
-export interface Batch {
-  readonly queue: StreamQueue;
-  readonly events: readonly PendingEvent[];
-}
-
 export interface QueueOwner {
   /** The queue has events to be taken; it waits until it is told that they are done. */
   hasEvents(queue: StreamQueue): void;
-  /** Nothing is left to be done. */
-  isIdle(queue: StreamQueue): void;
+  /** Every call is done. */
+  becameIdle(queue: StreamQueue): void;
 }
 
 /**
@@ -43,6 +39,10 @@ export interface QueueOwner {
 export class StreamQueue {
   readonly name: string;
   readonly keys: StreamKeys;
+  /** Among those that are idle. */
+  readonly place: Place<StreamQueue> = new Place<StreamQueue>(this);
+  /** What the last append has left, if it was known. */
+  state: StreamState | undefined;
   readonly #owner: QueueOwner;
   readonly #jobs = new Deque<Job>();
   #isBusy = false;
@@ -51,6 +51,11 @@ export class StreamQueue {
     this.name = name;
     this.keys = keys;
     this.#owner = owner;
+  }
+
+  /** Whether every call is done. */
+  get isIdle(): boolean {
+    return !this.#isBusy && this.#jobs.length === 0;
   }
 
   append(event: PendingEvent): void {
@@ -74,8 +79,10 @@ export class StreamQueue {
     });
   }
 
-  /** Takes the events that may go together: of one retention, at most so many, and so many bytes but for a single one. */
-  take(maxEvents: number, maxBytes: number): Batch {
+  /**
+   * Takes the events that may go together: of one retention, at most so many, and so many bytes but for a single one.
+   */
+  take(maxEvents: number, maxBytes: number): PendingEvent[] {
     const events: PendingEvent[] = [];
     let bytes = 0;
     while (events.length < maxEvents) {
@@ -93,7 +100,7 @@ export class StreamQueue {
       events.push(event);
       this.#jobs.shift();
     }
-    return { queue: this, events };
+    return events;
   }
 
   /** What was taken is done, well or badly. */
@@ -106,7 +113,7 @@ export class StreamQueue {
     while (!this.#isBusy) {
       const job = this.#jobs.at(0);
       if (job === undefined) {
-        this.#owner.isIdle(this);
+        this.#owner.becameIdle(this);
         return;
       }
       switch (job.kind) {
