@@ -84,8 +84,8 @@ export function postgresFixtures(database: () => OpenDatabase, options: Postgres
           clock.ms += ms;
         },
       },
-      reopen: another,
-      another,
+      reopen: (fixture: PostgresFixture) => another(fixture),
+      another: (fixture: PostgresFixture) => another(fixture),
       flush,
     },
   };

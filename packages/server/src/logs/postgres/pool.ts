@@ -8,7 +8,10 @@ export interface PostgresResult {
 /** A connection taken out of a pool, as `pg` has it: for wake-ups by `NOTIFY`. */
 export interface PostgresPoolClient {
   query(text: string, params?: unknown[]): Promise<PostgresResult>;
-  on(event: "notification", listener: (message: { channel: string; payload?: string }) => void): unknown;
+  on(
+    event: "notification",
+    listener: (message: { channel: string; payload?: string | undefined }) => void,
+  ): unknown;
   on(event: "error", listener: (error: Error) => void): unknown;
   on(event: "end", listener: () => void): unknown;
   /** With `true` the connection is closed instead of going back into the pool. */
