@@ -49,10 +49,11 @@ function bareInserts(bare: TestDatabase): () => Promise<void> {
       "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
   );
   let seq = 0;
-  return async () => {
+  return () => {
     seq += 1;
     const { ttlMs, headTtlMs } = RETENTION;
     insert.run(1, seq, 1, Date.now(), ttlMs, headTtlMs, seq * PAYLOAD.length, PAYLOAD.length, PAYLOAD);
+    return Promise.resolve();
   };
 }
 
@@ -96,7 +97,7 @@ async function replayRow(name: string, library: Library): Promise<string[]> {
       [
         {
           name: "bare",
-          run: () => callsPerSecond(REPLAYS, 1, async () => select.all(1, REPLAYED / 2, REPLAYED)),
+          run: () => callsPerSecond(REPLAYS, 1, () => Promise.resolve(select.all(1, REPLAYED / 2, REPLAYED))),
         },
         {
           name: "log",

@@ -1,7 +1,7 @@
 import type { EventLog, LogPage, Position, Retention } from "../event-log.js";
 import { EventStoreError } from "../errors.js";
 import { DEFAULT_MAX_PAYLOAD_BYTES } from "../event-log.js";
-import { backendError, checkOpen, type SqliteDatabase } from "./sqlite/database.js";
+import { backendError, checkOpen, isBusy, type SqliteDatabase } from "./sqlite/database.js";
 import { ForeignChanges } from "./sqlite/foreign-changes.js";
 import { GroupCommit } from "./sqlite/group-commit.js";
 import { readPage } from "./sqlite/reader.js";
@@ -71,6 +71,7 @@ const DURABILITIES: readonly unknown[] = ["full", "normal", "off"];
 
 /** How long SQLite may block the event loop in its wait for a lock. */
 const BLOCKING_BUSY_TIMEOUT_MS = 5;
+const BUSY_READ_RETRY_MS = 10;
 
 /**
  * A log in a SQLite database: streams that survive a restart, on one machine. Takes any open handle with the
@@ -102,6 +103,7 @@ export function sqliteLog(database: SqliteDatabase, options: SqliteLogOptions = 
 class SqliteLog implements EventLog {
   readonly #database: SqliteDatabase;
   readonly #maxPayloadBytes: number;
+  readonly #busyTimeoutMs: number;
   readonly #now: () => number;
   readonly #statements: Statements;
   readonly #streams: Streams;
@@ -130,6 +132,7 @@ class SqliteLog implements EventLog {
     openSchema(database, durability, BLOCKING_BUSY_TIMEOUT_MS);
     this.#database = database;
     this.#maxPayloadBytes = maxPayloadBytes;
+    this.#busyTimeoutMs = busyTimeoutMs;
     this.#now = now;
     this.#statements = prepareStatements(database);
     const streams = new Streams(this.#statements);
@@ -156,17 +159,21 @@ class SqliteLog implements EventLog {
     return position;
   }
 
-  // The methods are async so that every failure is a rejection.
-  // eslint-disable-next-line @typescript-eslint/require-await
   async read(stream: string, after: number, limit: number): Promise<LogPage | undefined> {
     this.#assertOpen();
     checkStream(stream);
     checkRange(after, limit);
-    checkOpen(this.#database);
-    try {
-      return readPage(this.#database, this.#statements, stream, after, limit, this.#now());
-    } catch (error) {
-      throw backendError("in a read", error);
+    const deadline = performance.now() + this.#busyTimeoutMs;
+    for (;;) {
+      checkOpen(this.#database);
+      try {
+        return readPage(this.#database, this.#statements, stream, after, limit, this.#now());
+      } catch (error) {
+        // Readers do not wait for writers; but all wait while a process repairs what a killed one left behind.
+        if (!isBusy(error) || performance.now() >= deadline) throw backendError("in a read", error);
+      }
+      await new Promise((resolve) => setTimeout(resolve, BUSY_READ_RETRY_MS));
+      this.#assertOpen();
     }
   }
 

@@ -1,7 +1,7 @@
 import { EventStoreError } from "../../errors.js";
 
 /** What is bound to a statement and comes out of a row. */
-export type SqliteValue = string | number | bigint | Uint8Array | null;
+export type SqliteValue = string | number | bigint | null;
 
 /** A prepared statement, as far as the log needs it. */
 export interface SqliteStatement {

@@ -1,7 +1,7 @@
 import { EventStoreError } from "../../errors.js";
 import type { LogEntry, LogPage } from "../../event-log.js";
 import { firstRow, type SqliteDatabase } from "./database.js";
-import { decodePayload } from "./payload.js";
+import { decodeText, encodeText } from "./text.js";
 import { rollBack } from "./schema.js";
 import type { Statements } from "./statements.js";
 import { firstReadable, isForgotten, storedStream } from "./stream-state.js";
@@ -35,7 +35,7 @@ function tryRead(
   limit: number,
   now: number,
 ): LogPage | "changed" | undefined {
-  const row = firstRow(statements.stream.all(stream));
+  const row = firstRow(statements.stream.all(encodeText(stream)));
   if (row === undefined) return undefined;
   const state = storedStream(row);
   if (isForgotten(state, now)) return undefined;
@@ -53,7 +53,7 @@ function entriesOf(rows: readonly unknown[]): LogEntry[] {
     if (typeof row !== "object" || row === null || !("seq" in row) || !("payload" in row)) continue;
     // Swept by another process since we looked.
     if (row.payload === null) continue;
-    entries.push({ seq: Number(row.seq), payload: decodePayload(row.payload) });
+    entries.push({ seq: Number(row.seq), payload: decodeText(row.payload) });
   }
   return entries;
 }

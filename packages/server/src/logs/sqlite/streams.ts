@@ -3,7 +3,7 @@ import type { Position, Retention } from "../../event-log.js";
 import { randomId } from "../random-id.js";
 import { endedError } from "../validation.js";
 import { firstRow } from "./database.js";
-import { encodePayload } from "./payload.js";
+import { encodeText } from "./text.js";
 import { RecentStreams } from "./recent-streams.js";
 import type { Statements } from "./statements.js";
 import { firstReadable, isForgotten, newStream, storedStream, type StreamState } from "./stream-state.js";
@@ -73,7 +73,7 @@ export class Streams {
   /** Takes the name off the stream; its rows are left to the sweeper, however many there are. */
   delete(stream: string): void {
     this.#recent.delete(stream);
-    this.#statements.unname.run(stream);
+    this.#statements.unname.run(encodeText(stream));
   }
 
   /** What is known may not be true any more, as after a transaction that failed. */
@@ -82,14 +82,14 @@ export class Streams {
   }
 
   #load(stream: string): StreamState | undefined {
-    const row = firstRow(this.#statements.stream.all(stream));
+    const row = firstRow(this.#statements.stream.all(encodeText(stream)));
     return row === undefined ? undefined : storedStream(row);
   }
 
   #create(event: NewEvent): Position {
     this.delete(event.stream);
     const epoch = randomId();
-    const id = firstRow(this.#statements.create.all(event.stream, epoch))?.number("id");
+    const id = firstRow(this.#statements.create.all(encodeText(event.stream), epoch))?.number("id");
     if (id === undefined)
       throw new EventStoreError("backend", "The SQLite database gave no id to a new stream.");
     const state = newStream(id, epoch, event.now);
@@ -119,7 +119,7 @@ export class Streams {
     // A clock that was set back must not make an event expire before older ones.
     const at = Math.max(now, state.at);
     const { floor, droppedBytes } = this.#floorAfter(state, event);
-    const stored = floor > seq ? null : encodePayload(payload);
+    const stored = floor > seq ? null : encodeText(payload);
     const { changes } = statement.run(
       ...[state.id, seq, floor, at, retention.ttlMs, retention.headTtlMs, state.bytes, bytes, stored],
     );

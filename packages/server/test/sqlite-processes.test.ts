@@ -1,0 +1,43 @@
+import { expect, it } from "vitest";
+import { sqliteFixture } from "./support/sqlite-fixtures.js";
+import { sqliteLibraries } from "./support/sqlite-libraries.js";
+import { SqliteProcess } from "./support/sqlite-process.js";
+
+const APPENDS_EACH = 2000;
+const STREAMS = 2;
+
+for (const [name, library] of Object.entries(sqliteLibraries())) {
+  it(`gives the appends of two processes on one file positions of their own, without holes, on ${name}`, async () => {
+    const fixture = await sqliteFixture(library);
+    const work = {
+      streams: STREAMS,
+      inFlight: 16,
+      appends: APPENDS_EACH,
+      options: { durability: "off" } as const,
+    };
+    const children: SqliteProcess[] = [];
+    try {
+      children.push(
+        await SqliteProcess.start(fixture.path, work),
+        await SqliteProcess.start(fixture.path, work),
+      );
+      for (const child of children) child.go();
+      await Promise.all(children.map((child) => child.ended()));
+      const told = children.flatMap((child) => child.acknowledged);
+      expect(told.length).toBe(2 * APPENDS_EACH);
+      for (let stream = 0; stream < STREAMS; stream += 1) {
+        const page = await fixture.log.read(`stream ${stream}`, 0, 1_000_000);
+        const entries = page?.entries ?? [];
+        const ofStream = told.filter((event) => event.stream === `stream ${stream}`);
+        expect(entries).toEqual(
+          ofStream.sort((a, b) => a.seq - b.seq).map(({ seq, payload }) => ({ seq, payload })),
+        );
+        expect(entries.map(({ seq }) => seq)).toEqual(entries.map((_, index) => index + 1));
+        expect([...new Set(ofStream.map(({ epoch }) => epoch))]).toEqual([page?.head.epoch]);
+      }
+    } finally {
+      await Promise.all(children.map((child) => child.kill()));
+      await fixture.dispose();
+    }
+  });
+}
