@@ -1,7 +1,8 @@
 import type { PreviousCall } from "./interrupted.js";
-import { isRecord, type JsonRpcRequest } from "./json-rpc.js";
+import { isRecord, type JsonRpcRequest, type Params } from "./json-rpc.js";
 import type { Origin } from "./server-requests.js";
 import type { Session } from "./session.js";
+import type { SavedCall } from "./session-state.js";
 import type { StreamTask } from "./stream-task.js";
 
 /** A request under its id on the wire. */
@@ -34,4 +35,15 @@ export function keyOf(request: JsonRpcRequest): string | undefined {
 /** Where the messages of the event that the cursor is at came from. */
 export function originOf({ cursor, request, session }: Call): Origin {
   return { stream: { id: request.id, method: request.method }, session, eventId: cursor.eventId };
+}
+
+/** A call that is about to be sent, as it is saved. */
+export function savedCallOf({ key, request }: Call, params: Params | undefined): SavedCall {
+  return {
+    id: request.id,
+    method: request.method,
+    startedAt: Date.now(),
+    ...(key === undefined ? {} : { key }),
+    ...(params === undefined ? {} : { params }),
+  };
 }

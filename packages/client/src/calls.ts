@@ -1,7 +1,7 @@
 import type { Acknowledgements } from "./acknowledgements.js";
 import type { StreamName } from "./events.js";
 import { ResumeError } from "./errors.js";
-import { type Call, keyOf, originOf, type WireRequest } from "./call.js";
+import { type Call, keyOf, originOf, savedCallOf, type WireRequest } from "./call.js";
 import { type InterruptedCall, PreviousCall } from "./interrupted.js";
 import { isRecord, isResponse, type JsonRpcMessage, type JsonRpcRequest, type Params } from "./json-rpc.js";
 import type { Resendable } from "./resendable.js";
@@ -77,16 +77,7 @@ export class Calls {
     const call = this.#call(keeper.current, wire, key, new StreamCursor(), (messages) =>
       this.#take(call, request, messages),
     );
-    const { method, params } = request;
-    state.change((record) => {
-      record.calls.push({
-        id: wire.id,
-        method,
-        startedAt: Date.now(),
-        ...(key === undefined ? {} : { key }),
-        ...(saveParams && params !== undefined ? { params } : {}),
-      });
-    });
+    state.change((record) => record.calls.push(savedCallOf(call, saveParams ? request.params : undefined)));
     call.done = this.#finish(call);
     return call.done;
   }

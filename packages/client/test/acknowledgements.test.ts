@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { Acknowledgements } from "../src/acknowledgements.js";
 import { callTool, openStore, startLife } from "./sdk/clients.js";
 import { startServer } from "./sdk/mcp-server.js";
+import { eventually } from "./sdk/eventually.js";
 
 describe("by itself", () => {
   beforeEach(() => void vi.useFakeTimers());
@@ -72,7 +73,7 @@ test('with ack: "manual" the persisted cursor waits for ack(), and says so', asy
   const { seen } = callTool(life, "work");
   const call = await server.call("work");
   call.progress(1, 2);
-  await vi.waitFor(() => expect(seen).toEqual([1, 2]));
+  await eventually(() => expect(seen).toEqual([1, 2]));
   const persisted = () =>
     life.told("cursor").flatMap(({ eventId, persisted }) => (persisted ? [eventId] : []));
   expect(persisted()).toEqual([]);
@@ -80,7 +81,7 @@ test('with ack: "manual" the persisted cursor waits for ack(), and says so', asy
   life.transport.ack();
   const last = life.told("cursor").findLast(({ persisted }) => !persisted)?.eventId;
   expect(persisted()).toEqual([last]);
-  await vi.waitFor(() => expect(store.records.at(-1)?.calls[0]?.cursor).toBe(last));
+  await eventually(() => expect(store.records.at(-1)?.calls[0]?.cursor).toBe(last));
 });
 
 test('with ack: "manual" even the response comes again until it is acknowledged', async () => {
@@ -89,7 +90,7 @@ test('with ack: "manual" even the response comes again until it is acknowledged'
   const first = await startLife(server.url, store, { ack: "manual" });
   const { result } = callTool(first, "work");
   const call = await server.call("work");
-  await vi.waitFor(() => expect(first.told("cursor")).not.toEqual([]));
+  await eventually(() => expect(first.told("cursor")).not.toEqual([]));
   first.transport.ack();
   call.result({ content: [] });
   await result;

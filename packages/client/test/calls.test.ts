@@ -1,7 +1,8 @@
-import { expect, test, vi } from "vitest";
+import { expect, test } from "vitest";
 import { memoryStore } from "../src/index.js";
 import { callTool, failureOf, openStore, startLife, textOf, textResult } from "./sdk/clients.js";
 import { type McpServer, startServer } from "./sdk/mcp-server.js";
+import { eventually } from "./sdk/eventually.js";
 
 /** Breaks every connection on which a call is sent, from now on. */
 function breakPosts(server: McpServer): void {
@@ -14,7 +15,7 @@ test("a call whose connection is cut again and again gets every message once, in
   const { seen, result } = callTool(life, "work");
   const call = await server.call("work");
   for (let n = 1; n <= 10; n += 1) {
-    await vi.waitFor(() => expect(call.stream.connections).toBe(n));
+    await eventually(() => expect(call.stream.connections).toBe(n));
     call.progress(n);
     call.stream.cut();
   }
@@ -52,7 +53,7 @@ test("a finished call leaves no entry behind", async () => {
   expect(store.records.at(-1)?.calls).toMatchObject([{ id: call.message.id, method: "tools/call" }]);
   call.result(textResult("done"));
   await result;
-  await vi.waitFor(() => expect(store.records.at(-1)?.calls).toEqual([]));
+  await eventually(() => expect(store.records.at(-1)?.calls).toEqual([]));
 });
 
 test("the entry is saved before the request is sent", async () => {
@@ -111,7 +112,7 @@ test("where the server deduplicates, a call is sent again with the same key, and
   const { result, seen } = callTool(life, "work");
   const call = await server.call("work");
   call.progress(1);
-  await vi.waitFor(() => expect(seen).toEqual([1]));
+  await eventually(() => expect(seen).toEqual([1]));
   const other = callTool(life, "other");
   const cut = await server.call("other");
   expect(cut.message.id).not.toBe(call.message.id);
@@ -151,13 +152,13 @@ test("cancelling closes the stream, drops the entry, and names the id on the wir
   const call = await server.call("work");
   abort.abort("enough");
   await expect(result).rejects.toThrow("enough");
-  await vi.waitFor(() => expect(server.messages("notifications/cancelled")).toHaveLength(1));
+  await eventually(() => expect(server.messages("notifications/cancelled")).toHaveLength(1));
   expect(server.messages("notifications/cancelled")[0]?.params).toEqual({
     requestId: call.message.id,
     reason: "enough",
   });
-  await vi.waitFor(() => expect(call.stream.isConnected).toBe(false));
-  await vi.waitFor(() => expect(store.records.at(-1)?.calls).toEqual([]));
+  await eventually(() => expect(call.stream.isConnected).toBe(false));
+  await eventually(() => expect(store.records.at(-1)?.calls).toEqual([]));
   expect(life.errors).toEqual([]);
 });
 
@@ -165,13 +166,13 @@ test("the SDK's time-out is an ordinary cancellation", async () => {
   const server = await startServer();
   const store = openStore();
   const life = await startLife(server.url, store);
-  const { result } = callTool(life, "work", { timeout: 100 });
+  const { result } = callTool(life, "work");
   const call = await server.call("work");
   await expect(result).rejects.toThrow("timed out");
-  await vi.waitFor(() => expect(server.messages("notifications/cancelled")).toHaveLength(1));
+  await eventually(() => expect(server.messages("notifications/cancelled")).toHaveLength(1));
   expect(server.messages("notifications/cancelled")[0]?.params?.requestId).toBe(call.message.id);
-  await vi.waitFor(() => expect(call.stream.isConnected).toBe(false));
-  await vi.waitFor(() => expect(store.records.at(-1)?.calls).toEqual([]));
+  await eventually(() => expect(call.stream.isConnected).toBe(false));
+  await eventually(() => expect(store.records.at(-1)?.calls).toEqual([]));
 });
 
 test("a call can be cancelled while its stream is broken", async () => {
@@ -182,10 +183,10 @@ test("a call can be cancelled while its stream is broken", async () => {
   const call = await server.call("work");
   server.refuse = ({ method }) => (method === "GET" ? 503 : undefined);
   call.stream.cut();
-  await vi.waitFor(() => expect(life.transport.status.state).toBe("waiting"));
+  await eventually(() => expect(life.transport.status.state).toBe("waiting"));
   abort.abort("enough");
   await expect(result).rejects.toThrow("enough");
-  await vi.waitFor(() => expect(server.messages("notifications/cancelled")).toHaveLength(1));
+  await eventually(() => expect(server.messages("notifications/cancelled")).toHaveLength(1));
 });
 
 test("after a failure, aborting the call's signal tells the server nothing", async () => {
@@ -240,12 +241,12 @@ test("giving up one of two calls with one key leaves the other; giving up both c
   aborts[0]!.abort("not I");
   await expect(first.result).rejects.toThrow("not I");
   call.progress(1);
-  await vi.waitFor(() => expect(second.seen).toEqual([1]));
+  await eventually(() => expect(second.seen).toEqual([1]));
   expect(server.count("notifications/cancelled")).toBe(0);
   aborts[1]!.abort("nor I");
   await expect(second.result).rejects.toThrow("nor I");
-  await vi.waitFor(() => expect(server.count("notifications/cancelled")).toBe(1));
-  await vi.waitFor(() => expect(call.stream.isConnected).toBe(false));
+  await eventually(() => expect(server.count("notifications/cancelled")).toBe(1));
+  await eventually(() => expect(call.stream.isConnected).toBe(false));
 });
 
 test("both calls with one key learn that it failed", async () => {
@@ -269,7 +270,7 @@ async function reloadKeyed() {
   const { seen } = callTool(first, "work", { key: "k" });
   const call = await server.call("work");
   call.progress(1);
-  await vi.waitFor(() => expect(seen).toEqual([1]));
+  await eventually(() => expect(seen).toEqual([1]));
   await first.client.close();
   return { server, store, call };
 }
@@ -279,7 +280,7 @@ test("after a reload a keyed call attaches to the one that runs", async () => {
   const life = await startLife(server.url, store);
   const { result, seen } = callTool(life, "work", { key: "k" });
   call.progress(2, 3);
-  await vi.waitFor(() => expect(seen).toEqual([2, 3]));
+  await eventually(() => expect(seen).toEqual([2, 3]));
   call.result(textResult("attached"));
   expect(textOf(await result)).toBe("attached");
   expect(life.transport.interrupted()).toEqual([]);
@@ -292,8 +293,8 @@ test("it attaches too when the call finished while the page was away, and after 
   call.progress(2);
   call.result(textResult("meanwhile"));
   const life = await startLife(server.url, store);
-  await vi.waitFor(() => expect(server.count("GET")).toBeGreaterThan(1));
-  await vi.waitFor(() => expect(call.stream.isConnected).toBe(false));
+  await eventually(() => expect(server.count("GET")).toBeGreaterThan(1));
+  await eventually(() => expect(call.stream.isConnected).toBe(false));
   const { result, seen } = callTool(life, "work", { key: "k" });
   expect(textOf(await result)).toBe("meanwhile");
   expect(seen).toEqual([2]);
@@ -318,12 +319,12 @@ test("cancelling an attached call cancels the one that runs", async () => {
   const life = await startLife(server.url, store);
   const abort = new AbortController();
   const { result } = callTool(life, "work", { key: "k", signal: abort.signal });
-  await vi.waitFor(() => expect(call.stream.isConnected).toBe(true));
+  await eventually(() => expect(call.stream.isConnected).toBe(true));
   abort.abort("enough");
   await expect(result).rejects.toThrow("enough");
-  await vi.waitFor(() => expect(server.messages("notifications/cancelled")).toHaveLength(1));
+  await eventually(() => expect(server.messages("notifications/cancelled")).toHaveLength(1));
   expect(server.messages("notifications/cancelled")[0]?.params?.requestId).toBe(call.message.id);
-  await vi.waitFor(() => expect(call.stream.isConnected).toBe(false));
+  await eventually(() => expect(call.stream.isConnected).toBe(false));
   await life.client.close();
   expect((await startLife(server.url, store)).transport.interrupted()).toEqual([]);
 });

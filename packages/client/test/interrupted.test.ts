@@ -1,7 +1,8 @@
-import { expect, test, vi } from "vitest";
+import { expect, test } from "vitest";
 import { memoryStore } from "../src/index.js";
 import { callTool, failureOf, openStore, startLife, textOf, textResult } from "./sdk/clients.js";
 import { startServer } from "./sdk/mcp-server.js";
+import { eventually } from "./sdk/eventually.js";
 
 const range = (from: number, to: number): number[] =>
   Array.from({ length: to - from + 1 }, (_, i) => from + i);
@@ -14,7 +15,7 @@ async function reloadInCall(serverOptions = {}, key?: string) {
   const { seen } = callTool(first, "work", key === undefined ? {} : { key });
   const call = await server.call("work");
   call.progress(1, 2, 3);
-  await vi.waitFor(() => expect(seen).toEqual([1, 2, 3]));
+  await eventually(() => expect(seen).toEqual([1, 2, 3]));
   await first.client.close();
   return { server, store, call, first };
 }
@@ -40,7 +41,7 @@ test("the interrupted call is listed with its method and parameters, goes on, an
   const seen: unknown[] = [];
   interrupted!.onprogress = ({ progress }) => seen.push(progress);
   call.progress(6);
-  await vi.waitFor(() => expect(seen).toEqual([4, 5, 6]));
+  await eventually(() => expect(seen).toEqual([4, 5, 6]));
   call.result(textResult("finished"));
   expect(textOf(await interrupted!.result)).toBe("finished");
   expect(seen).toEqual([4, 5, 6]);
@@ -55,17 +56,17 @@ test("what comes again after a reload is above the persisted cursor", async () =
   const { seen } = callTool(first, "work");
   const call = await server.call("work");
   call.progress(...range(1, 5));
-  await vi.waitFor(() => expect(seen).toEqual(range(1, 5)));
+  await eventually(() => expect(seen).toEqual(range(1, 5)));
   first.transport.ack();
   call.progress(6, 7);
-  await vi.waitFor(() => expect(seen).toEqual(range(1, 7)));
+  await eventually(() => expect(seen).toEqual(range(1, 7)));
   await first.client.close();
 
   const { transport } = await startLife(server.url, store);
   const again: unknown[] = [];
   transport.interrupted()[0]!.onprogress = ({ progress }) => again.push(progress);
   call.progress(8);
-  await vi.waitFor(() => expect(again).toEqual([6, 7, 8]));
+  await eventually(() => expect(again).toEqual([6, 7, 8]));
 });
 
 test("a call claimed after its response came gets everything, in order", async () => {
@@ -73,7 +74,7 @@ test("a call claimed after its response came gets everything, in order", async (
   const { transport } = await startLife(server.url, store);
   call.progress(4, 5);
   call.result(textResult("early"));
-  await vi.waitFor(() => expect(call.stream.isConnected).toBe(false));
+  await eventually(() => expect(call.stream.isConnected).toBe(false));
   const [interrupted] = transport.interrupted();
   const seen: unknown[] = [];
   const result = interrupted!.result;
@@ -87,7 +88,7 @@ test("a call that no life claims is kept for the next one, whole", async () => {
   const second = await startLife(server.url, store);
   call.progress(4);
   call.result(textResult("kept"));
-  await vi.waitFor(() => expect(call.stream.isConnected).toBe(false));
+  await eventually(() => expect(call.stream.isConnected).toBe(false));
   expect(second.transport.interrupted()).toHaveLength(1);
   await second.client.close();
 
@@ -109,7 +110,7 @@ test("a claimed call that a second reload interrupts goes on in the third life",
   interrupted.onprogress = ({ progress }) => seen.push(progress);
   const lost = failureOf(interrupted.result);
   call.progress(4);
-  await vi.waitFor(() => expect(seen).toEqual([4]));
+  await eventually(() => expect(seen).toEqual([4]));
   await second.client.close();
   expect(await lost).toMatchObject({ code: "closed" });
 
@@ -127,7 +128,7 @@ test("while nobody claims it, a call stops being read at the queue's limit, and 
   const { transport } = await startLife(server.url, store, { maxQueuedMessages: 2 });
   call.progress(...range(4, 500));
   call.result(textResult("all"));
-  await vi.waitFor(() => expect(transport.interrupted()).toHaveLength(1));
+  await eventually(() => expect(transport.interrupted()).toHaveLength(1));
   const seen: unknown[] = [];
   const [interrupted] = transport.interrupted();
   interrupted!.onprogress = ({ progress }) => seen.push(progress);
@@ -160,17 +161,17 @@ test("an error of the server rejects the result, typed, with the server's error 
 test("cancel() tells the server under the id on the wire, closes the stream and forgets the call", async () => {
   const { server, store, call } = await reloadInCall();
   const second = await startLife(server.url, store);
-  await vi.waitFor(() => expect(call.stream.isConnected).toBe(true));
+  await eventually(() => expect(call.stream.isConnected).toBe(true));
   const interrupted = second.transport.interrupted()[0]!;
   interrupted.cancel("not wanted");
   const { code } = await failureOf(interrupted.result);
   expect(code).toBe("closed");
-  await vi.waitFor(() => expect(server.messages("notifications/cancelled")).toHaveLength(1));
+  await eventually(() => expect(server.messages("notifications/cancelled")).toHaveLength(1));
   expect(server.messages("notifications/cancelled")[0]?.params).toEqual({
     requestId: call.message.id,
     reason: "not wanted",
   });
-  await vi.waitFor(() => expect(call.stream.isConnected).toBe(false));
+  await eventually(() => expect(call.stream.isConnected).toBe(false));
   await second.client.close();
   expect((await startLife(server.url, store)).transport.interrupted()).toEqual([]);
 });
@@ -197,7 +198,7 @@ test("such a call runs once and finishes where the server deduplicates by idempo
   const first = await startLife(server.url, store);
   server.refuse = ({ rpc }) => (rpc === "tools/call" ? (response) => response.destroy() : undefined);
   callTool(first, "work");
-  await vi.waitFor(() => expect(server.count("tools/call")).toBeGreaterThan(0));
+  await eventually(() => expect(server.count("tools/call")).toBeGreaterThan(0));
   await first.client.close();
 
   server.refuse = () => undefined;
@@ -221,7 +222,7 @@ test("a server that can no longer replay fails the call with cursor-lost, claime
   call.session.streams.length = 0;
   const { transport } = await startLife(server.url, store);
   const interrupted = transport.interrupted()[0]!;
-  await vi.waitFor(() => expect(server.count("ping")).toBe(1));
+  await eventually(() => expect(server.count("ping")).toBe(1));
   expect(await failureOf(interrupted.result)).toMatchObject({ code: "cursor-lost", maybeExecuted: true });
   expect(server.calls).toHaveLength(1);
 });
@@ -233,7 +234,7 @@ test("with saveParams off, no parameter reaches the store, and the call goes on 
   const { seen } = callTool(first, "secret-tool");
   const call = await server.call("secret-tool");
   call.progress(1);
-  await vi.waitFor(() => expect(seen).toEqual([1]));
+  await eventually(() => expect(seen).toEqual([1]));
   await first.client.close();
   expect(store.records.length).toBeGreaterThan(0);
   expect(JSON.stringify(store.records)).not.toContain("secret-tool");

@@ -1,7 +1,8 @@
-import { expect, test, vi } from "vitest";
+import { expect, test } from "vitest";
 import { memoryStore } from "../src/index.js";
 import { callTool, failureOf, openStore, startLife, textOf, textResult } from "./sdk/clients.js";
 import { type McpServer, type Received, startServer } from "./sdk/mcp-server.js";
+import { eventually } from "./sdk/eventually.js";
 
 const LISTS = { tools: {}, prompts: {}, resources: { subscribe: true }, logging: {} };
 
@@ -12,9 +13,9 @@ async function tenCalls() {
   const life = await startLife(server.url, store);
   await server.listening();
   const calls = Array.from({ length: 10 }, (_, n) => callTool(life, `work${n}`));
-  await vi.waitFor(() => expect(server.calls).toHaveLength(10));
+  await eventually(() => expect(server.calls).toHaveLength(10));
   for (const call of server.calls) call.progress(1);
-  await vi.waitFor(() => expect(calls.every(({ seen }) => seen.length === 1)).toBe(true));
+  await eventually(() => expect(calls.every(({ seen }) => seen.length === 1)).toBe(true));
   return { server, store, life, calls };
 }
 
@@ -79,7 +80,7 @@ test("log level and subscriptions are given to the new session, unsubscribed one
   server.sessions.clear();
   server.cut();
   for (const { result } of calls) await failureOf(result);
-  await vi.waitFor(() => expect(life.told("sessionreplaced")).toHaveLength(1));
+  await eventually(() => expect(life.told("sessionreplaced")).toHaveLength(1));
   expect(server.messages("logging/setLevel").map(({ params }) => params)).toEqual([{ level: "warning" }]);
   expect(server.messages("resources/subscribe").map(({ params }) => params)).toEqual([{ uri: "a:2" }]);
 });
@@ -93,7 +94,7 @@ test("settings of an earlier life are given to a new session too", async () => {
   server.sessions.clear();
   server.received.length = 0;
   const second = await startLife(server.url, store);
-  await vi.waitFor(() => expect(second.told("sessionreplaced")).toHaveLength(1));
+  await eventually(() => expect(second.told("sessionreplaced")).toHaveLength(1));
   expect(server.messages("logging/setLevel").map(({ params }) => params)).toEqual([{ level: "error" }]);
 });
 
@@ -146,11 +147,11 @@ test("a read that was running is made again in the new session, and is resumed t
   const listed = life.client.listTools();
   listed.catch(() => undefined);
   const lost = await server.call("tools/list");
-  await vi.waitFor(() => expect(store.records.at(-1)?.calls[0]?.cursor).toBeDefined());
+  await eventually(() => expect(store.records.at(-1)?.calls[0]?.cursor).toBeDefined());
   server.sessions.clear();
   lost.stream.cut();
   const call = await server.call("tools/list", 1);
-  await vi.waitFor(() => {
+  await eventually(() => {
     const [saved] = store.records.at(-1)!.calls;
     expect(saved?.cursor).toContain(server.session.id);
     expect(saved).not.toHaveProperty("session");
@@ -181,7 +182,7 @@ test("a server that forgets each session at once is asked for a new one ever mor
     return method === "GET" || rpc === "ping" ? 404 : undefined;
   };
   server.sessions.clear();
-  await vi.waitFor(() => expect(times.length).toBeGreaterThanOrEqual(4), { timeout: 10_000 });
+  await eventually(() => expect(times.length).toBeGreaterThanOrEqual(4));
   await life.client.close();
   // At once, then 0.2 of 0.5, 1 and 2 s; a timer may fire up to a millisecond early.
   const gaps = times.slice(1, 4).map((at, n) => at - times[n]!);
@@ -194,7 +195,7 @@ test("when no new session can be made, the calls fail as what they are, and the 
   const { result, seen } = callTool(life, "work");
   const call = await server.call("work");
   call.progress(1);
-  await vi.waitFor(() => expect(seen).toEqual([1]));
+  await eventually(() => expect(seen).toEqual([1]));
   server.sessions.clear();
   server.refuse = ({ rpc }) => (rpc === "initialize" ? 403 : undefined);
   server.cut();
@@ -217,7 +218,7 @@ test("other client information makes a new session, and the old calls finish on 
   const { seen } = callTool(first, "work");
   const call = await server.call("work");
   call.progress(1);
-  await vi.waitFor(() => expect(seen).toEqual([1]));
+  await eventually(() => expect(seen).toEqual([1]));
   await first.client.close();
 
   const second = await startLife(server.url, store, { capabilities: { sampling: {} } });
@@ -247,7 +248,7 @@ test("settings of the old session are not those of one that was made for other c
   await first.client.setLoggingLevel("error");
   await first.client.close();
   await startLife(server.url, store, { name: "another" });
-  await vi.waitFor(() => expect(store.records.at(-1)?.logLevel).toBeUndefined());
+  await eventually(() => expect(store.records.at(-1)?.logLevel).toBeUndefined());
 });
 
 test("when the old session is gone, its calls fail without a new session being made for them", async () => {
@@ -257,7 +258,7 @@ test("when the old session is gone, its calls fail without a new session being m
   const { seen } = callTool(first, "work");
   const call = await server.call("work");
   call.progress(1);
-  await vi.waitFor(() => expect(seen).toEqual([1]));
+  await eventually(() => expect(seen).toEqual([1]));
   await first.client.close();
   server.sessions.delete(call.session.id);
 

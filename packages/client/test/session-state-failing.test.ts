@@ -1,7 +1,8 @@
-import { expect, test, vi } from "vitest";
+import { expect, test } from "vitest";
 import { memoryStore, type Slot, type StateStore } from "../src/index.js";
 import { callTool, prepareLife, startLife, textOf, textResult } from "./sdk/clients.js";
 import { startServer } from "./sdk/mcp-server.js";
+import { eventually } from "./sdk/eventually.js";
 
 const fail = (): Promise<never> => Promise.reject(new Error("no storage here"));
 
@@ -44,7 +45,7 @@ test.each(STORES)(
     const { seen, result } = callTool(life, "work");
     const call = await server.call("work");
     call.progress(1);
-    await vi.waitFor(() => expect(seen).toEqual([1]));
+    await eventually(() => expect(seen).toEqual([1]));
     call.stream.cut();
     call.progress(2);
     call.result(textResult("works"));
@@ -60,13 +61,10 @@ test("where saving hangs, a call starts after 2 s all the same, and close() ends
   const server = await startServer();
   const life = await startLife(server.url, storeWith({ save: () => new Promise(() => undefined) }));
   const { result } = callTool(life, "work");
-  const call = await vi.waitFor(
-    () => {
-      expect(server.calls).toHaveLength(1);
-      return server.calls[0]!;
-    },
-    { timeout: 5_000 },
-  );
+  const call = await eventually(() => {
+    expect(server.calls).toHaveLength(1);
+    return server.calls[0]!;
+  });
   call.result(textResult("works"));
   expect(textOf(await result)).toBe("works");
   await life.client.close();
@@ -119,7 +117,7 @@ test("two clients that live at once never share a session or an id on the wire",
   const lives = await Promise.all([startLife(server.url, store), startLife(server.url, store)]);
   expect(lives[0].transport.sessionId).not.toBe(lives[1].transport.sessionId);
   for (const life of lives) callTool(life, "work");
-  await vi.waitFor(() => expect(server.calls).toHaveLength(2));
+  await eventually(() => expect(server.calls).toHaveLength(2));
   const ids = server.received.flatMap(({ message }) =>
     message !== undefined && "id" in message ? [message.id] : [],
   );
@@ -131,7 +129,7 @@ test("state older than maxAgeMs is forgotten", async () => {
   const store = memoryStore();
   const first = await startLife(server.url, store);
   await first.client.close();
-  await vi.waitFor(async () => {
+  await eventually(async () => {
     const life = await startLife(server.url, store, { maxAgeMs: 1 });
     await life.client.close();
     expect(server.count("initialize")).toBeGreaterThan(1);

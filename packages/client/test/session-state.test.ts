@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { memoryStore, ResumeError, type Slot, type StateStore } from "../src/index.js";
 import { emptyRecord, parseRecord, type SavedCall, SessionState } from "../src/session-state.js";
+import { eventually } from "./sdk/eventually.js";
 
 const SCOPE = { serverUrl: "http://127.0.0.1/mcp", partition: "" };
 const never = (): Promise<never> => new Promise(() => undefined);
@@ -178,19 +179,19 @@ describe("saving", () => {
     const { state } = await open(store);
     const change = (cursor: string): void => state.change((record) => (record.listenCursor = cursor));
     change("1");
-    await vi.waitFor(() => expect(writes).toHaveLength(1));
+    await eventually(() => expect(writes).toHaveLength(1));
     for (const cursor of ["2", "3", "4"]) change(cursor);
     let flushed = false;
     const flush = state.flush().then(() => (flushed = true));
     await Promise.resolve();
     expect(writes).toHaveLength(1);
     writes[0]!.end();
-    await vi.waitFor(() => expect(writes.map(({ cursor }) => cursor)).toEqual(["1", "4"]));
+    await eventually(() => expect(writes.map(({ cursor }) => cursor)).toEqual(["1", "4"]));
     change("5");
     expect(flushed).toBe(false);
     writes[1]!.end();
     await flush;
-    await vi.waitFor(() => expect(writes).toHaveLength(3));
+    await eventually(() => expect(writes).toHaveLength(3));
     writes[2]!.end();
   });
 

@@ -1,7 +1,8 @@
-import { expect, test, vi } from "vitest";
+import { expect, test } from "vitest";
 import type { JsonRpcMessage } from "../src/index.js";
 import { type Life, openStore, startLife } from "./sdk/clients.js";
 import { type McpServer, startServer } from "./sdk/mcp-server.js";
+import { eventually } from "./sdk/eventually.js";
 
 const news = (data: number): JsonRpcMessage => ({
   jsonrpc: "2.0",
@@ -26,10 +27,10 @@ test("the standalone stream opens after the handshake, and is resumed when it br
   const heard = listen(life);
   await server.listening();
   send(server, 1);
-  await vi.waitFor(() => expect(heard).toEqual([1]));
+  await eventually(() => expect(heard).toEqual([1]));
   server.session.listening.cut();
   send(server, 2, 3);
-  await vi.waitFor(() => expect(heard).toEqual([1, 2, 3]));
+  await eventually(() => expect(heard).toEqual([1, 2, 3]));
   expect(life.told("gap")).toEqual([]);
   expect(life.errors).toEqual([]);
 });
@@ -41,21 +42,21 @@ test("after a reload it goes on from its own cursor", async () => {
   const heard = listen(first);
   await server.listening();
   send(server, 1, 2);
-  await vi.waitFor(() => expect(heard).toEqual([1, 2]));
-  await vi.waitFor(() => expect(store.records.at(-1)?.listenCursor).toContain(":2"));
+  await eventually(() => expect(heard).toEqual([1, 2]));
+  await eventually(() => expect(store.records.at(-1)?.listenCursor).toContain(":2"));
   await first.client.close();
   send(server, 3);
   const second = await startLife(server.url, store);
   const again = listen(second);
   send(server, 4);
-  await vi.waitFor(() => expect(again).toEqual([3, 4]));
+  await eventually(() => expect(again).toEqual([3, 4]));
 });
 
 test("a server that offers none, with whatever status a router has for that, is asked once, without a word", async () => {
   for (const status of [405, 404, 400]) {
     const server = await startServer({ get: status });
     const life = await startLife(server.url);
-    await vi.waitFor(() => expect(server.count("GET")).toBe(1));
+    await eventually(() => expect(server.count("GET")).toBe(1));
     await life.client.ping();
     expect(server.count("initialize")).toBe(1);
     expect(server.count("GET")).toBe(1);
@@ -68,7 +69,7 @@ test("a server that offers none, with whatever status a router has for that, is 
 test("a refusal that means something is reported once, and the calls go on", async () => {
   const server = await startServer({ get: 403 });
   const life = await startLife(server.url);
-  await vi.waitFor(() => expect(life.errors).toMatchObject([{ code: "unauthorized" }]));
+  await eventually(() => expect(life.errors).toMatchObject([{ code: "unauthorized" }]));
   await life.client.ping();
   expect(server.count("GET")).toBe(1);
 });
@@ -79,7 +80,7 @@ test("while the server believes in a dead connection (409) it is asked again, an
   server.refuse = ({ method }) => (method === "GET" && ++conflicts <= 3 ? 409 : undefined);
   const life = await startLife(server.url);
   await server.listening();
-  await vi.waitFor(() =>
+  await eventually(() =>
     expect(life.told("gap")).toEqual([{ stream: { id: undefined, method: undefined }, missed: undefined }]),
   );
 });
@@ -90,13 +91,13 @@ test("a cursor that the server no longer knows is a gap of unknown size, and the
   const heard = listen(life);
   await server.listening();
   send(server, 1);
-  await vi.waitFor(() => expect(heard).toEqual([1]));
+  await eventually(() => expect(heard).toEqual([1]));
   const { session } = server;
   session.streams.splice(session.streams.indexOf(session.listening), 1);
   session.listening.cut();
-  await vi.waitFor(() => expect(session.listening.connections).toBe(2));
+  await eventually(() => expect(session.listening.connections).toBe(2));
   send(server, 2);
-  await vi.waitFor(() => expect(heard).toEqual([1, 2]));
+  await eventually(() => expect(heard).toEqual([1, 2]));
   expect(life.told("gap")).toEqual([{ stream: { id: undefined, method: undefined }, missed: undefined }]);
   expect(life.told("sessionreplaced")).toEqual([]);
 });
@@ -109,12 +110,12 @@ test("a lost session that only the standalone stream notices is replaced, and th
   const before = server.session;
   server.sessions.clear();
   before.listening.cut();
-  await vi.waitFor(() => expect(life.told("sessionreplaced")).toHaveLength(1));
+  await eventually(() => expect(life.told("sessionreplaced")).toHaveLength(1));
   await server.listening();
   expect(server.session).not.toBe(before);
   heard.length = 0;
   send(server, 1);
-  await vi.waitFor(() => expect(heard).toContain(1));
+  await eventually(() => expect(heard).toContain(1));
 });
 
 test("a cursor of the lost session, acknowledged late, does not end up in the new one", async () => {
@@ -124,11 +125,11 @@ test("a cursor of the lost session, acknowledged late, does not end up in the ne
   const heard = listen(life);
   await server.listening();
   send(server, 1);
-  await vi.waitFor(() => expect(heard).toEqual([1]));
+  await eventually(() => expect(heard).toEqual([1]));
   const before = server.session;
   server.sessions.clear();
   before.listening.cut();
-  await vi.waitFor(() => expect(life.told("sessionreplaced")).toHaveLength(1));
+  await eventually(() => expect(life.told("sessionreplaced")).toHaveLength(1));
   life.transport.ack();
   await life.client.close();
   expect(store.records.at(-1)?.session.id).toBe(server.session.id);

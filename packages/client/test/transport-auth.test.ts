@@ -1,7 +1,8 @@
-import { expect, test, vi } from "vitest";
+import { expect, test } from "vitest";
 import { memoryStore } from "../src/index.js";
 import { callTool, failureOf, prepareLife, startLife, textOf, textResult } from "./sdk/clients.js";
 import { type McpServer, startServer } from "./sdk/mcp-server.js";
+import { eventually } from "./sdk/eventually.js";
 
 /** A server that takes one token at a time, and a provider that fetches the one that it takes. */
 async function startGuarded() {
@@ -30,7 +31,7 @@ test("a token that expires in the middle of a call is refreshed for the resume, 
   const { result, seen } = callTool(life, "work");
   const call = await server.call("work");
   call.progress(1);
-  await vi.waitFor(() => expect(seen).toEqual([1]));
+  await eventually(() => expect(seen).toEqual([1]));
   state.valid = "t2";
   call.stream.cut();
   call.progress(2);
@@ -49,7 +50,7 @@ test("a token that expired while the page was away is refreshed for the interrup
   const { seen } = callTool(first, "work");
   const call = await server.call("work");
   call.progress(1);
-  await vi.waitFor(() => expect(seen).toEqual([1]));
+  await eventually(() => expect(seen).toEqual([1]));
   await first.client.close();
   state.valid = "t2";
   const second = await startLife(server.url, store, { authProvider });
@@ -104,7 +105,7 @@ test("a login that hangs does not hold up close()", async () => {
   const { client, transport } = prepareLife(server.url, memoryStore(), { authProvider });
   const connecting = client.connect(transport);
   connecting.catch(() => undefined);
-  await vi.waitFor(() => expect(asked).toBe(1));
+  await eventually(() => expect(asked).toBe(1));
   await transport.close();
   await expect(connecting).rejects.toMatchObject({ code: "closed" });
 });

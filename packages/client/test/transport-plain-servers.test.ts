@@ -1,13 +1,14 @@
-import { expect, test, vi } from "vitest";
+import { expect, test } from "vitest";
 import { memoryStore } from "../src/index.js";
 import { callTool, failureOf, openStore, startLife, textOf, textResult } from "./sdk/clients.js";
 import { startServer } from "./sdk/mcp-server.js";
+import { eventually } from "./sdk/eventually.js";
 
 test("a server in JSON mode that listens to no GET: calls work, in parallel, without a word", async () => {
   const server = await startServer({ json: true, get: 405 });
   const life = await startLife(server.url);
   const calls = Array.from({ length: 5 }, (_, n) => callTool(life, `work${n}`));
-  await vi.waitFor(() => expect(server.calls).toHaveLength(5));
+  await eventually(() => expect(server.calls).toHaveLength(5));
   for (const call of server.calls.toReversed()) call.result(textResult(String(call.message.params?.name)));
   for (const [n, { result }] of calls.entries()) expect(textOf(await result)).toBe(`work${n}`);
   expect(life.errors).toEqual([]);
@@ -57,7 +58,7 @@ test("a server without session ids: calls and the standalone stream work, no ses
 test("a server without session ids that routes only POST is not asked for new sessions", async () => {
   const server = await startServer({ sessions: false, get: 404, eventIds: false });
   const life = await startLife(server.url);
-  await vi.waitFor(() => expect(server.count("GET")).toBe(1));
+  await eventually(() => expect(server.count("GET")).toBe(1));
   for (let n = 0; n < 3; n += 1) await life.client.ping();
   expect(server.count("GET")).toBe(1);
   expect(server.count("initialize")).toBe(1);
@@ -77,7 +78,7 @@ test("a server without event ids: messages come in order; a call that broke is n
   const broken = callTool(life, "broken");
   const cut = await server.call("broken");
   cut.progress(1);
-  await vi.waitFor(() => expect(broken.seen).toEqual([1]));
+  await eventually(() => expect(broken.seen).toEqual([1]));
   cut.stream.cut();
   expect(await failureOf(broken.result)).toMatchObject({ code: "interrupted", maybeExecuted: true });
   expect(server.count("tools/call")).toBe(2);
@@ -94,7 +95,7 @@ test("a standalone stream that a server accepts and closes at once is not asked 
     times.push(performance.now());
     return (response) => response.writeHead(200, { "Content-Type": "text/event-stream" }).end();
   };
-  await vi.waitFor(() => expect(times.length).toBeGreaterThanOrEqual(4), { timeout: 5_000 });
+  await eventually(() => expect(times.length).toBeGreaterThanOrEqual(4));
   // At once, then 0.5 s and 1 s.
   expect(times[3]! - times[0]!).toBeGreaterThan(1_400);
   expect(life.errors).toEqual([]);
@@ -107,11 +108,11 @@ test("in an older revision there is no priming: a call is resumed from its first
   const { seen } = callTool(first, "work");
   const call = await server.call("work");
   call.progress(1);
-  await vi.waitFor(() => expect(seen).toEqual([1]));
+  await eventually(() => expect(seen).toEqual([1]));
   call.stream.cut();
   call.progress(2);
-  await vi.waitFor(() => expect(seen).toEqual([1, 2]));
-  await vi.waitFor(() => expect(store.records.at(-1)?.calls[0]?.cursor).toContain(":2"));
+  await eventually(() => expect(seen).toEqual([1, 2]));
+  await eventually(() => expect(store.records.at(-1)?.calls[0]?.cursor).toContain(":2"));
   await first.client.close();
   const second = await startLife(server.url, store);
   const { result } = second.transport.interrupted()[0]!;

@@ -1,6 +1,6 @@
 import type { Client } from "@modelcontextprotocol/sdk/client/index.js";
 import { CreateMessageRequestSchema, ElicitRequestSchema } from "@modelcontextprotocol/sdk/types.js";
-import { expect, test, vi } from "vitest";
+import { expect, test } from "vitest";
 import { memoryStore, type StateStore } from "../src/index.js";
 import {
   callTool,
@@ -12,6 +12,7 @@ import {
   textResult,
 } from "./sdk/clients.js";
 import { type McpServer, startServer } from "./sdk/mcp-server.js";
+import { eventually } from "./sdk/eventually.js";
 
 const FORM = { message: "How many?", requestedSchema: { type: "object", properties: {} } };
 const SAMPLE = {
@@ -47,7 +48,7 @@ async function startAsked(server: McpServer, store: StateStore, options: LifeOpt
   const capabilities = { elicitation: {}, sampling: {} };
   const life: Life = await startLife(server.url, store, { capabilities, prepare, ...options });
   const shown = async (count: number): Promise<Form> => {
-    await vi.waitFor(() => expect(forms).toHaveLength(count));
+    await eventually(() => expect(forms).toHaveLength(count));
     return forms.at(-1)!;
   };
   return { ...life, forms, samples, shown };
@@ -104,7 +105,7 @@ test("it is shown once also when the replay brings it again, be it claimed befor
   const first = await startAsked(server, store, { ack: "manual" });
   callTool(first, "work");
   const call = await server.call("work");
-  await vi.waitFor(() => expect(first.told("cursor")).not.toEqual([]));
+  await eventually(() => expect(first.told("cursor")).not.toEqual([]));
   first.transport.ack();
   call.progress(1);
   const { answer } = call.session.ask("elicitation/create", FORM, call.stream);
@@ -130,12 +131,12 @@ test("a request that was answered is not asked again in a later life, though its
   const first = await startAsked(server, store, { ack: "manual" });
   callTool(first, "work");
   const call = await server.call("work");
-  await vi.waitFor(() => expect(first.told("cursor")).not.toEqual([]));
+  await eventually(() => expect(first.told("cursor")).not.toEqual([]));
   first.transport.ack();
   const { answer } = call.session.ask("sampling/createMessage", SAMPLE, call.stream);
   expect(await answer).toMatchObject({ result: SAMPLED });
   // The server has the answer before the client knows that.
-  await vi.waitFor(() => expect(store.records.at(-1)?.answered).toHaveLength(1));
+  await eventually(() => expect(store.records.at(-1)?.answered).toHaveLength(1));
   await first.client.close();
 
   const second = await startAsked(server, store);
@@ -155,7 +156,7 @@ test("an answer that could not be sent before the reload is asked for again", as
   server.refuse = ({ method, rpc }) => (method === "POST" && rpc === undefined ? 503 : undefined);
   const { answer } = call.session.ask("elicitation/create", FORM, call.stream);
   (await first.shown(1)).accept({ from: "the first life" });
-  await vi.waitFor(() => expect(answers(server).length).toBeGreaterThan(0));
+  await eventually(() => expect(answers(server).length).toBeGreaterThan(0));
   await first.client.close();
 
   server.refuse = () => undefined;
@@ -188,7 +189,7 @@ test("what the server takes back is not shown after a reload", async () => {
   const { id } = call.session.ask("elicitation/create", FORM, call.stream);
   const form = await first.shown(1);
   call.stream.append({ jsonrpc: "2.0", method: "notifications/cancelled", params: { requestId: id } });
-  await vi.waitFor(() => expect(form.signal.aborted).toBe(true));
+  await eventually(() => expect(form.signal.aborted).toBe(true));
   await first.client.close();
 
   const second = await startAsked(server, store);

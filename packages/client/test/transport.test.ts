@@ -1,8 +1,9 @@
 import { once } from "node:events";
-import { expect, onTestFinished, test, vi } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import { memoryStore, ResumableTransport } from "../src/index.js";
 import { callTool, failureOf, openStore, prepareLife, startLife, textOf, textResult } from "./sdk/clients.js";
 import { startServer } from "./sdk/mcp-server.js";
+import { eventually } from "./sdk/eventually.js";
 
 const PING = { jsonrpc: "2.0", id: 1, method: "ping" } as const;
 
@@ -57,12 +58,12 @@ test("close() during start() gives the slot back", async () => {
     },
   });
   const starting = failureOf(transport.start());
-  await vi.waitFor(() => expect(acquired).toBeDefined());
+  await eventually(() => expect(acquired).toBeDefined());
   const closing = transport.close();
   acquired!();
   await closing;
   expect(await starting).toMatchObject({ code: "closed" });
-  await vi.waitFor(() => expect(released).toBe(1));
+  await eventually(() => expect(released).toBe(1));
 });
 
 test("sessionId is undefined until the handshake is over, also when it is restored", async () => {
@@ -112,19 +113,19 @@ test("after close() the server has no socket of ours, and the process no timer",
   const timersBefore = timers();
   const life = await startLife(server.url);
   const calls = Array.from({ length: 3 }, (_, n) => callTool(life, `work${n}`));
-  await vi.waitFor(() => expect(server.calls).toHaveLength(3));
+  await eventually(() => expect(server.calls).toHaveLength(3));
   await server.listening();
   // One in each state: read, waiting for its next attempt, unclaimed.
   server.refuse = ({ method }) => (method === "GET" ? 503 : undefined);
   server.calls[0]!.stream.cut();
-  await vi.waitFor(() => expect(life.transport.status.state).toBe("waiting"));
+  await eventually(() => expect(life.transport.status.state).toBe("waiting"));
   await life.client.close();
   for (const { result } of calls)
     expect(await failureOf(result)).toMatchObject({ code: "closed", maybeExecuted: true });
-  await vi.waitFor(() =>
+  await eventually(() =>
     expect(server.sessions.get(server.session.id)!.streams.some((s) => s.isConnected)).toBe(false),
   );
-  await vi.waitFor(() => expect(timers()).toBeLessThanOrEqual(timersBefore));
+  await eventually(() => expect(timers()).toBeLessThanOrEqual(timersBefore));
   const requests = server.received.length;
   server.refuse = () => undefined;
   await new Promise((resolve) => setImmediate(resolve));
@@ -146,13 +147,13 @@ test("close() saves what was handed over in its very tick", async () => {
   result.catch(() => undefined);
   const call = await server.call("work");
   call.progress(1);
-  await vi.waitFor(() => expect(first.transport.status.state).toBe("closed"));
+  await eventually(() => expect(first.transport.status.state).toBe("closed"));
   expect(handled).toBe(1);
   const second = await startLife(server.url, store);
   const seen: unknown[] = [];
   second.transport.interrupted()[0]!.onprogress = ({ progress }) => seen.push(progress);
   call.progress(2);
-  await vi.waitFor(() => expect(seen).toEqual([2]));
+  await eventually(() => expect(seen).toEqual([2]));
 });
 
 test("close() hands the slot to the next client at once", async () => {
@@ -227,7 +228,7 @@ test("the status goes from connecting over live and waiting to closed", async ()
   const call = await server.call("work");
   await server.listening();
   call.stream.cut();
-  await vi.waitFor(() => expect(call.stream.connections).toBe(2));
+  await eventually(() => expect(call.stream.connections).toBe(2));
   call.result(textResult("x"));
   await result;
   await life.client.close();
@@ -261,7 +262,7 @@ test("twenty calls at once warn of no leak", async () => {
   const server = await startServer();
   const life = await startLife(server.url);
   const calls = Array.from({ length: 20 }, (_, n) => callTool(life, `work${n}`));
-  await vi.waitFor(() => expect(server.calls).toHaveLength(20));
+  await eventually(() => expect(server.calls).toHaveLength(20));
   for (const call of server.calls) call.result(textResult("x"));
   for (const { result } of calls) expect(textOf(await result)).toBe("x");
   process.emitWarning("the last one");

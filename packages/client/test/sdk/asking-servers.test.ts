@@ -1,10 +1,11 @@
 import { Client as ClientV2 } from "@modelcontextprotocol/client";
 import { Client as ClientV1 } from "@modelcontextprotocol/sdk/client/index.js";
 import { ElicitRequestSchema } from "@modelcontextprotocol/sdk/types.js";
-import { describe, expect, onTestFinished, test, vi } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { memoryStore, ResumableTransport, type StateStore } from "../../src/index.js";
 import { QUESTION, startAskingServer } from "./asking-servers.js";
 import { textOf } from "./clients.js";
+import { eventually } from "./eventually.js";
 
 const INFO = { name: "app", version: "1" };
 const CAPABILITIES = { capabilities: { elicitation: {} } };
@@ -55,12 +56,12 @@ describe.each(["1.32", "2.4"] as const)("a stock server of SDK %s that asks", (s
       const store = memoryStore();
       const first = await startLife(name, server.url, store);
       first.client.callTool({ name: "ask", arguments: {} }).catch(() => undefined);
-      await vi.waitFor(() => expect(first.forms.shown).toEqual([QUESTION]));
+      await eventually(() => expect(first.forms.shown).toEqual([QUESTION]));
       await first.client.close();
 
       const second = await startLife(name, server.url, store);
       const { result } = second.transport.interrupted()[0]!;
-      await vi.waitFor(() => expect(second.forms.shown).toEqual([QUESTION]));
+      await eventually(() => expect(second.forms.shown).toEqual([QUESTION]));
       second.forms.fillIn[0]!("seven");
       expect(textOf(await result)).toBe("It is seven");
       expect(second.forms.shown).toHaveLength(1);

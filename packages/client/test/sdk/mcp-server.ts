@@ -2,10 +2,11 @@ import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { text } from "node:stream/consumers";
-import { expect, onTestFinished, vi } from "vitest";
+import { expect, onTestFinished } from "vitest";
 import type { JsonRpcMessage, JsonRpcRequest, Params } from "../../src/index.js";
 import { isRequest, isResponse, parseMessages } from "../../src/json-rpc.js";
 import { ServerCall, ServerSession } from "./server-session.js";
+import { eventually } from "./eventually.js";
 
 /** One HTTP request that reached the server. */
 export interface Received {
@@ -96,7 +97,7 @@ export class McpServer {
 
   /** Waits for the call of the tool with this name, the one at `index`, to come in. */
   async call(tool: string, index = 0): Promise<ServerCall> {
-    return vi.waitFor(() => {
+    return eventually(() => {
       const call = this.calls.filter(
         ({ message }) => message.params?.name === tool || message.method === tool,
       )[index];
@@ -107,7 +108,7 @@ export class McpServer {
 
   /** Waits until the client listens on the standalone stream. */
   async listening(): Promise<void> {
-    await vi.waitFor(() => expect(this.session.listening.isConnected).toBe(true));
+    await eventually(() => expect(this.session.listening.isConnected).toBe(true));
   }
 
   /** Breaks every connection. */

@@ -5,11 +5,12 @@ import { faultProxy } from "@resumable-mcp/testing/fault-proxy";
 import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { describe, expect, onTestFinished, test, vi } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { type SdkVersion, startSdkServer } from "../../../../test-support/sdk-servers.js";
 import { memoryStore, ResumableTransport, type StateStore } from "../../src/index.js";
 import { failureOf } from "./clients.js";
 import { SDK_CLIENTS } from "./sdk-clients.js";
+import { eventually } from "./eventually.js";
 
 type ClientName = keyof typeof SDK_CLIENTS;
 
@@ -72,7 +73,7 @@ describe.each(["1.30", "1.32", "2.4"] as const)("with a stock server of SDK %s",
       const call = { key: "k", messages: 40, intervalMs: 10 };
       const lost = first.client.count(call, (progress) => seen.push(progress));
       lost.catch(() => undefined);
-      await vi.waitFor(() => expect(seen.length).toBeGreaterThan(5));
+      await eventually(() => expect(seen.length).toBeGreaterThan(5));
       await first.client.close();
 
       const second = await startLife(name, proxy.url, store);
@@ -97,7 +98,7 @@ describe.each(["1.30", "1.32", "2.4"] as const)("with a stock server of SDK %s",
     const seen: number[] = [];
     const lost = client.count({ key: "k", messages: 1000, intervalMs: 5 }, (progress) => seen.push(progress));
     lost.catch(() => undefined);
-    await vi.waitFor(() => expect(seen.length).toBeGreaterThan(0));
+    await eventually(() => expect(seen.length).toBeGreaterThan(0));
     await server.close();
     const again = await startSdkServer({ sdk, port: server.port });
     onTestFinished(() => again.close());
