@@ -166,7 +166,7 @@ test("the SDK's time-out is an ordinary cancellation", async () => {
   const server = await startServer();
   const store = openStore();
   const life = await startLife(server.url, store);
-  const { result } = callTool(life, "work");
+  const { result } = callTool(life, "work", { timeout: 1_000 });
   const call = await server.call("work");
   await expect(result).rejects.toThrow("timed out");
   await eventually(() => expect(server.messages("notifications/cancelled")).toHaveLength(1));
