@@ -71,9 +71,13 @@ export class Standalone {
     } catch (error) {
       if (signal.aborted) return;
       const isLost = error instanceof ResumeError && error.code === "session-lost";
-      // A new session restarts this stream by itself.
-      if (isLost) await keeper.replace(session, error).catch(onError);
-      else onError(error as Error);
+      try {
+        // A new session restarts this stream by itself.
+        if (!isLost) throw error;
+        await keeper.replace(session, error);
+      } catch (cause) {
+        if (!this.#options.signal.aborted) onError(cause as Error);
+      }
     }
   }
 

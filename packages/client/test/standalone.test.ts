@@ -118,6 +118,21 @@ test("a lost session that only the standalone stream notices is replaced, and th
   await eventually(() => expect(heard).toContain(1));
 });
 
+test("close() while a lost session is being replaced is no error", async () => {
+  const server = await startServer();
+  const life = await startLife(server.url);
+  await server.listening();
+  let asked = 0;
+  server.refuse = ({ rpc }) => (rpc === "initialize" ? () => void (asked += 1) : undefined);
+  const { listening } = server.session;
+  server.sessions.clear();
+  listening.cut();
+  await eventually(() => expect(asked).toBe(1));
+  await life.client.close();
+  await Promise.resolve();
+  expect(life.errors).toEqual([]);
+});
+
 test("a cursor of the lost session, acknowledged late, does not end up in the new one", async () => {
   const server = await startServer();
   const store = openStore();
