@@ -64,6 +64,9 @@ export const CALL: JsonRpcMessage = {
 /** The response that ends {@link CALL}. */
 export const RESPONSE: JsonRpcMessage = { jsonrpc: "2.0", id: "w-1", result: {} };
 
+/** No test makes so many requests; a loop that hammers would otherwise fill the memory before it fails the test. */
+const MAX_ATTEMPTS = 5000;
+
 /** Runs one stream over a network whose every reply is scripted. For a fake clock: nothing in here is real. */
 export function runScripted(options: ScriptedStreamOptions): ScriptedStream {
   const startedAt = Date.now();
@@ -85,6 +88,7 @@ export function runScripted(options: ScriptedStreamOptions): ScriptedStream {
       signal,
     };
     attempts.push(attempt);
+    if (attempts.length > MAX_ATTEMPTS) abort.abort(new Error(`More than ${MAX_ATTEMPTS} requests`));
     const reply = options.reply(attempts.length - 1, attempt);
     if (reply instanceof Response) return Promise.resolve(reply);
     if (reply instanceof Error) return Promise.reject(reply);
