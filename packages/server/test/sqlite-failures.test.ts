@@ -54,7 +54,10 @@ describe.each(Object.entries(sqliteLibraries()))("sqliteLog on %s", (_, library)
     ["now", { now: 5 }],
   ])("refuses a bad %s and says which option it was", (option, bad) => {
     expect(() => openLog(open(), bad as SqliteLogOptions)).toThrow(
-      expect.objectContaining({ code: "invalid-option", message: expect.stringContaining(option) }),
+      expect.objectContaining({
+        code: "invalid-option",
+        message: expect.stringContaining(option) as unknown,
+      }),
     );
   });
 
@@ -90,7 +93,7 @@ describe.each(Object.entries(sqliteLibraries()))("sqliteLog on %s", (_, library)
     openLog(database);
     database.exec("UPDATE resumable_mcp_schema SET version = 2");
     expect(() => openLog(open())).toThrow(
-      expect.objectContaining({ code: "backend", message: expect.stringContaining("version 2") }),
+      expect.objectContaining({ code: "backend", message: expect.stringContaining("version 2") as unknown }),
     );
     expect(database.prepare("SELECT version FROM resumable_mcp_schema").all()).toEqual([
       expect.objectContaining({ version: 2 }),
