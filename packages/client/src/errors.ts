@@ -5,12 +5,12 @@
  * - `closed`: the transport was closed, or not started.
  * - `session-lost`: the server no longer knows the session.
  * - `cursor-lost`: the server can no longer replay from the cursor; the rest of this stream is lost.
- * - `not-resumable`: the connection broke and the server cannot resume it (405, or no event ids).
+ * - `not-resumable`: the connection broke and the server cannot resume it (405).
  * - `gave-up`: no connection came about within the budget (`maxElapsed`).
- * - `interrupted`: the request's connection broke before its first byte of answer; see `maybeExecuted`.
+ * - `interrupted`: the request's connection broke, with no event id to resume from; see `maybeExecuted`.
  * - `unauthorized`: 401 or 403, and no credentials that helped.
  * - `http`: any other refusal; see `status`.
- * - `not-sse`: the answer is neither an event stream nor JSON.
+ * - `not-sse`: the answer is neither an event stream nor JSON, or there is none (202 to a request).
  * - `server`: the server answered an interrupted call with a JSON-RPC error, which is the `cause`.
  * - `protocol`: the peer broke the protocol (invalid JSON-RPC, an event over the limit).
  * - `state-corrupt`: the saved state could not be read; it was set aside.

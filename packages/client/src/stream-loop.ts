@@ -118,7 +118,8 @@ const MEANING: Readonly<Partial<Record<ResumeErrorCode, string>>> = {
   "cursor-lost": "The server can no longer replay this stream; the rest of it is lost",
   "not-resumable": "The connection broke and the server cannot resume it",
   "gave-up": "No connection came about within the budget (maxElapsedMs)",
-  interrupted: "The connection broke before an event id; the server may have executed the request",
+  interrupted:
+    "The connection broke, with no event id to resume from; the server may have executed the request",
   unauthorized: "The server refused the credentials; pass an authProvider whose token() it accepts",
   "not-sse": "The server answered with neither an event stream nor JSON; is this the MCP endpoint's URL?",
   protocol: "The server broke the protocol",
