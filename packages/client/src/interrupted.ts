@@ -144,9 +144,11 @@ export class PreviousCall implements InterruptedCall {
     }
     this.#drained?.();
     this.#drained = undefined;
-    if (this.#failure === undefined) return;
+    const failure = this.#failure;
+    if (failure === undefined) return;
+    this.#failure = undefined;
     this.#isOver = true;
-    this.#reject(this.#failure);
+    this.#reject(failure);
     this.#options.onDiscard();
   }
 

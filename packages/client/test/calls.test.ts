@@ -56,18 +56,35 @@ test("a finished call leaves no entry behind", async () => {
   await eventually(() => expect(store.records.at(-1)?.calls).toEqual([]));
 });
 
-test("the entry is saved before the request is sent", async () => {
+test("the request is not sent before its entry is saved", async () => {
   const server = await startServer();
-  const store = openStore();
-  const life = await startLife(server.url, store);
-  let entries: unknown;
-  server.refuse = ({ rpc }) => {
-    if (rpc === "tools/call") entries = store.records.at(-1)?.calls;
-    return undefined;
-  };
-  callTool(life, "work");
-  const call = await server.call("work");
-  expect(entries).toMatchObject([{ id: call.message.id }]);
+  const inner = memoryStore();
+  const waiting: (() => void)[] = [];
+  let isGated = false;
+  const life = await startLife(server.url, {
+    async acquire(scope, signal) {
+      const slot = await inner.acquire(scope, signal);
+      return {
+        ...slot,
+        async save(record) {
+          if (isGated) await new Promise<void>((resolve) => waiting.push(resolve));
+          await slot.save(record);
+        },
+      };
+    },
+  });
+  await life.client.ping();
+  await server.listening();
+  isGated = true;
+  const { result } = callTool(life, "work");
+  await eventually(() => expect(waiting.length).toBeGreaterThan(0));
+  // Whatever a request would need to get there.
+  expect((await fetch(server.url, { method: "POST" })).status).toBe(400);
+  expect(server.count("tools/call")).toBe(0);
+  isGated = false;
+  for (const open of waiting) open();
+  (await server.call("work")).result(textResult("saved"));
+  expect(textOf(await result)).toBe("saved");
 });
 
 test("a call that was cut before a cursor fails, typed, and is not sent again", async () => {
@@ -219,6 +236,19 @@ test("two calls with one key run once, and both get every message and the result
   expect(textOf(await other.result)).toBe("other");
   expect(server.calls).toHaveLength(2);
   expect(life.errors).toEqual([]);
+});
+
+test("one key for two methods is two calls", async () => {
+  const server = await startServer({ capabilities: { tools: {}, prompts: {} } });
+  const life = await startLife(server.url);
+  const { result } = callTool(life, "work", { key: "k" });
+  const call = await server.call("work");
+  const params = { name: "work", _meta: { "resumable-mcp/key": "k" } };
+  const prompt = life.client.getPrompt(params);
+  (await server.call("work", 1)).result({ messages: [] });
+  call.result(textResult("tool"));
+  expect(await prompt).toMatchObject({ messages: [] });
+  expect(textOf(await result)).toBe("tool");
 });
 
 test("a key is free again when its call is over", async () => {

@@ -74,6 +74,7 @@ test("a call claimed after its response came gets everything, in order", async (
   const { transport } = await startLife(server.url, store);
   call.progress(4, 5);
   call.result(textResult("early"));
+  await eventually(() => expect(call.stream.connections).toBe(2));
   await eventually(() => expect(call.stream.isConnected).toBe(false));
   const [interrupted] = transport.interrupted();
   const seen: unknown[] = [];
@@ -88,6 +89,7 @@ test("a call that no life claims is kept for the next one, whole", async () => {
   const second = await startLife(server.url, store);
   call.progress(4);
   call.result(textResult("kept"));
+  await eventually(() => expect(call.stream.connections).toBe(2));
   await eventually(() => expect(call.stream.isConnected).toBe(false));
   expect(second.transport.interrupted()).toHaveLength(1);
   await second.client.close();
@@ -215,6 +217,37 @@ test("such a call runs once and finishes where the server deduplicates by idempo
     .filter(({ rpc }) => rpc === "tools/call")
     .map(({ headers }) => headers["idempotency-key"]);
   expect(new Set(keys).size).toBe(1);
+});
+
+test("sent again in a session that is gone by then, it may have been executed in its first life", async () => {
+  const server = await startServer({ idempotent: true });
+  const store = memoryStore();
+  const first = await startLife(server.url, store);
+  server.refuse = ({ rpc }) => (rpc === "tools/call" ? (response) => response.destroy() : undefined);
+  callTool(first, "work");
+  await eventually(() => expect(server.count("tools/call")).toBeGreaterThan(0));
+  await first.client.close();
+  server.refuse = () => undefined;
+  server.sessions.clear();
+  const { transport } = await startLife(server.url, store);
+  const { result } = transport.interrupted()[0]!;
+  expect(await failureOf(result)).toMatchObject({ code: "session-lost", maybeExecuted: true });
+  expect(server.calls).toEqual([]);
+});
+
+test("parameters that were kept out of the record cannot be sent again, key or no key", async () => {
+  const server = await startServer({ idempotent: true });
+  const store = memoryStore();
+  const first = await startLife(server.url, store, { saveParams: false });
+  server.refuse = ({ rpc }) => (rpc === "tools/call" ? (response) => response.destroy() : undefined);
+  callTool(first, "work");
+  await eventually(() => expect(server.count("tools/call")).toBeGreaterThan(0));
+  await first.client.close();
+  const sent = server.count("tools/call");
+  const { transport } = await startLife(server.url, store, { saveParams: false });
+  const { result } = transport.interrupted()[0]!;
+  expect(await failureOf(result)).toMatchObject({ code: "interrupted", maybeExecuted: true });
+  expect(server.count("tools/call")).toBe(sent);
 });
 
 test("a server that can no longer replay fails the call with cursor-lost, claimed early or late", async () => {

@@ -163,6 +163,40 @@ test("a read that was running is made again in the new session, and is resumed t
   expect(await transport.interrupted()[0]!.result).toEqual({ tools: [{ name: "found" }] });
 });
 
+test("a read that is made again keeps nothing of its old stream, however late that is acknowledged", async () => {
+  const server = await startServer({ priming: false });
+  const store = openStore();
+  const life = await startLife(server.url, store, { ack: "manual" });
+  life.client.listTools().catch(() => undefined);
+  const lost = await server.call("tools/list");
+  const saved = () => store.records.at(-1)?.calls[0];
+  lost.progress(1);
+  await eventually(() => expect(life.told("cursor")).toHaveLength(1));
+  life.transport.ack();
+  await eventually(() => expect(saved()?.cursor).toBeDefined());
+  lost.progress(2);
+  await eventually(() => expect(life.told("cursor")).toHaveLength(3));
+  server.sessions.clear();
+  lost.stream.cut();
+  await server.call("tools/list", 1);
+  life.transport.ack();
+  await life.client.close();
+  expect(saved()).toMatchObject({ method: "tools/list" });
+  expect(saved()).not.toHaveProperty("cursor");
+});
+
+test("a read that ran in the lost session and is refused in the new one may have been executed", async () => {
+  const server = await startServer();
+  const life = await startLife(server.url);
+  const listed = life.client.listTools();
+  const lost = await server.call("tools/list");
+  await eventually(() => expect(life.told("cursor")).not.toEqual([]));
+  server.sessions.clear();
+  server.refuse = ({ rpc }) => (rpc === "tools/list" ? 403 : undefined);
+  lost.stream.cut();
+  expect(await failureOf(listed)).toMatchObject({ code: "unauthorized", maybeExecuted: true });
+});
+
 test("a call that loses each session at once is given up after the third, and storms nobody", async () => {
   const server = await startServer({ get: 405 });
   // Half of it: a delay that grows.

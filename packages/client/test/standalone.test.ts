@@ -107,15 +107,23 @@ test("a lost session that only the standalone stream notices is replaced, and th
   const life = await startLife(server.url);
   const heard = listen(life);
   await server.listening();
+  send(server, 1);
+  await eventually(() => expect(heard).toEqual([1]));
   const before = server.session;
+  server.received.length = 0;
   server.sessions.clear();
   before.listening.cut();
   await eventually(() => expect(life.told("sessionreplaced")).toHaveLength(1));
   await server.listening();
   expect(server.session).not.toBe(before);
-  heard.length = 0;
-  send(server, 1);
-  await eventually(() => expect(heard).toContain(1));
+  send(server, 2);
+  await eventually(() => expect(heard).toContain(2));
+  // Once with the cursor, which told that the session is lost; then from the beginning of the new one.
+  const cursors = server.received
+    .filter(({ method }) => method === "GET")
+    .map(({ headers }) => headers["last-event-id"] !== undefined);
+  expect(cursors).toEqual([true, false]);
+  expect(life.told("gap")).toEqual([]);
 });
 
 test("close() while a lost session is being replaced is no error", async () => {

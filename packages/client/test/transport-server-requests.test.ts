@@ -252,6 +252,53 @@ test("the old session's question and the new one's, under the same id, each get 
   expect(await newQuestion.answer).toMatchObject({ result: { content: { to: "new?" } } });
 });
 
+test("a question of the old session that stays open is asked again in a third life, and answered where it was asked", async () => {
+  const server = await startServer();
+  const store = memoryStore();
+  const first = await startAsked(server, store);
+  callTool(first, "old");
+  const old = await server.call("old");
+  await eventually(() => expect(first.told("cursor").some(({ persisted }) => persisted)).toBe(true));
+  await first.client.close();
+
+  const second = await startAsked(server, store, { name: "another version" });
+  second.transport.interrupted()[0]!.onprogress = () => undefined;
+  const { answer } = old.session.ask("elicitation/create", FORM, old.stream);
+  await second.shown(1);
+  await second.client.close();
+
+  const third = await startAsked(server, store, { name: "another version" });
+  (await third.shown(1)).accept();
+  await answer;
+  expect(answers(server).map(({ session }) => session)).toEqual([old.session.id]);
+});
+
+test("what a lost session asked on its standalone stream is not asked again", async () => {
+  const server = await startServer();
+  const store = openStore();
+  const first = await startAsked(server, store);
+  await server.listening();
+  const { session } = server;
+  session.ask("elicitation/create", FORM, session.listening);
+  await first.shown(1);
+  server.sessions.clear();
+  session.listening.cut();
+  await eventually(() => expect(first.told("sessionreplaced")).toHaveLength(1));
+  await eventually(() => expect(store.records.at(-1)?.serverRequests).toEqual([]));
+});
+
+test("a ping that could not be answered is not kept", async () => {
+  const server = await startServer();
+  const store = openStore();
+  const life = await startAsked(server, store);
+  await server.listening();
+  server.refuse = ({ method, rpc }) => (method === "POST" && rpc === undefined ? 503 : undefined);
+  server.session.ask("ping", {}, server.session.listening);
+  await eventually(() => expect(answers(server).length).toBeGreaterThan(0));
+  await life.client.close();
+  expect(store.records.at(-1)?.serverRequests).toEqual([]);
+});
+
 test("a ping of the server is answered, and never again after a reload", async () => {
   const server = await startServer();
   const store = memoryStore();

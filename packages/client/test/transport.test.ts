@@ -254,6 +254,28 @@ test("a gap that the server tells in band is an event with its number, and does 
   expect(strange).toEqual([]);
 });
 
+test("progress of a task reaches its request after the response, on another stream", async () => {
+  const server = await startServer();
+  const { transport } = await startLife(server.url);
+  await server.listening();
+  const tokens: unknown[] = [];
+  transport.onmessage = (message) => {
+    if ("method" in message) tokens.push(message.params?.progressToken);
+  };
+  const params = { name: "work", _meta: { progressToken: 5 } };
+  const sent = transport.send({ jsonrpc: "2.0", id: 900, method: "tools/call", params });
+  const call = await server.call("work");
+  const { progressToken } = call.message.params?._meta as { progressToken: unknown };
+  call.result({ task: { taskId: "t", status: "working" } });
+  await sent;
+  server.session.listening.append({
+    jsonrpc: "2.0",
+    method: "notifications/progress",
+    params: { progressToken, progress: 1 },
+  });
+  await eventually(() => expect(tokens).toEqual([5]));
+});
+
 test("twenty calls at once warn of no leak", async () => {
   const warnings: Error[] = [];
   const onWarning = (warning: Error): void => void warnings.push(warning);

@@ -1,0 +1,135 @@
+import { describe, expect, test, vi } from "vitest";
+import { ResumeError } from "../src/index.js";
+import { type Parcel, PreviousCall } from "../src/interrupted.js";
+import type { JsonRpcMessage } from "../src/json-rpc.js";
+
+const progress = (n: number): JsonRpcMessage => ({
+  jsonrpc: "2.0",
+  method: "notifications/progress",
+  params: { progressToken: "w-0", progress: n },
+});
+const RESULT: JsonRpcMessage = { jsonrpc: "2.0", id: "w-0", result: { value: "done" } };
+const NOTE: JsonRpcMessage = { jsonrpc: "2.0", method: "notifications/message", params: { data: "x" } };
+
+function start(maxQueued = 100) {
+  const onCancel = vi.fn();
+  const onDiscard = vi.fn();
+  const options = { id: "w-0", method: "tools/call", params: {}, maxQueued, onCancel, onDiscard };
+  const call = new PreviousCall(options);
+  const forwarded: JsonRpcMessage[] = [];
+  const handled: string[] = [];
+  const abort = new AbortController();
+  const offer = (...messages: readonly JsonRpcMessage[]): Promise<void> | undefined => {
+    const parcel: Parcel = {
+      messages,
+      forward: (message) => forwarded.push(message),
+      handled: () =>
+        handled.push(messages.map((m) => ("method" in m ? m.params?.progress : "answer")).join()),
+    };
+    return call.offer(parcel, abort.signal);
+  };
+  return { call, offer, forwarded, handled, abort, onCancel, onDiscard };
+}
+
+describe("before it is claimed", () => {
+  test("everything waits, and nothing counts as handled", async () => {
+    const { call, offer, forwarded, handled } = start();
+    expect(offer(progress(1))).toBeUndefined();
+    expect(offer(NOTE, RESULT)).toBeUndefined();
+    await Promise.resolve();
+    expect([forwarded, handled]).toEqual([[], []]);
+    expect(call.isClaimed).toBe(false);
+  });
+
+  test("reading stops at the limit, and goes on with the claim", async () => {
+    const { call, offer } = start(3);
+    expect(offer(progress(1))).toBeUndefined();
+    expect(offer(progress(2))).toBeUndefined();
+    const room = vi.fn();
+    const full = offer(progress(3));
+    expect(full).toBeInstanceOf(Promise);
+    void full!.then(room);
+    await Promise.resolve();
+    expect(room).not.toHaveBeenCalled();
+    call.onprogress = () => undefined;
+    await full;
+    expect(offer(progress(4))).toBeUndefined();
+  });
+
+  test("a stream that is aborted is not held", async () => {
+    const { offer, abort } = start(1);
+    const full = offer(progress(1));
+    abort.abort();
+    await full;
+  });
+});
+
+describe("claiming", () => {
+  test.each(["result first", "onprogress first"])("gives all that waited, in order: %s", async (order) => {
+    const { call, offer, forwarded, handled } = start();
+    void offer(progress(1));
+    void offer(NOTE);
+    void offer(progress(2));
+    void offer(RESULT);
+    const seen: unknown[] = [];
+    if (order === "result first") void call.result;
+    call.onprogress = (params) => seen.push(params.progress);
+    expect(await call.result).toEqual({ value: "done" });
+    expect(seen).toEqual([1, 2]);
+    expect(forwarded).toEqual([NOTE]);
+    expect(handled).toEqual(["1", "", "2", "answer"]);
+    expect(call.isOver).toBe(true);
+  });
+
+  test("by a request of this life gives that everything too", async () => {
+    const { call, offer, forwarded } = start();
+    void offer(progress(1));
+    void offer(RESULT);
+    expect(await call.attach()).toEqual({ value: "done" });
+    expect(forwarded).toEqual([progress(1), RESULT]);
+  });
+
+  test("progress of another call is passed on", async () => {
+    const { call, offer, forwarded } = start();
+    const other = { ...progress(1), params: { progressToken: "another", progress: 1 } };
+    const seen = vi.fn();
+    call.onprogress = seen;
+    void offer(other);
+    await Promise.resolve();
+    expect(forwarded).toEqual([other]);
+    expect(seen).not.toHaveBeenCalled();
+  });
+});
+
+describe("a stream that failed", () => {
+  const error = new ResumeError("cursor-lost", "lost");
+
+  test("before the claim keeps its entry until the app has learnt of it", async () => {
+    const { call, offer, onDiscard } = start();
+    void offer(progress(1));
+    call.fail(error);
+    await Promise.resolve();
+    expect(onDiscard).not.toHaveBeenCalled();
+    const seen: unknown[] = [];
+    call.onprogress = (params) => seen.push(params.progress);
+    await expect(call.result).rejects.toBe(error);
+    expect(seen).toEqual([1]);
+    expect(onDiscard).toHaveBeenCalledTimes(1);
+    expect(call.isOver).toBe(true);
+  });
+
+  test("after the claim rejects at once", async () => {
+    const { call, onDiscard } = start();
+    const { result } = call;
+    result.catch(() => undefined);
+    call.fail(error);
+    await expect(result).rejects.toBe(error);
+    expect(onDiscard).toHaveBeenCalledTimes(1);
+  });
+});
+
+test("an error without an id is the answer on a stream of its own", async () => {
+  const { call, offer } = start();
+  void offer({ jsonrpc: "2.0", error: { code: -1, message: "no" } });
+  await expect(call.result).rejects.toMatchObject({ code: "server", cause: { code: -1 } });
+});
