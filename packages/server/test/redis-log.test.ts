@@ -24,7 +24,10 @@ interface Fixture {
 }
 
 /** The whole suite and the model, over one kind of client. */
-function hold(name: string, start: () => Promise<{ open: OpenClient; flush(): Promise<void>; stop(): Promise<void> }>): void {
+function hold(
+  name: string,
+  start: () => Promise<{ open: OpenClient; flush(): Promise<void>; stop(): Promise<void> }>,
+): void {
   describe.skipIf(why !== undefined)(why === undefined ? name : `${name} (skipped: ${why})`, () => {
     let running: Awaited<ReturnType<typeof start>>;
     let fixtures = 0;
@@ -55,8 +58,8 @@ function hold(name: string, start: () => Promise<{ open: OpenClient; flush(): Pr
       another,
       flush: () => running.flush(),
     };
-    eventLogSuite({ describe, it }, { name: `redisLog over ${name}`, create, capabilities });
-    eventLogModelTest(
+    eventLogSuite<Fixture>({ describe, it }, { name: `redisLog over ${name}`, create, capabilities });
+    eventLogModelTest<Fixture>(
       { describe, it: (title, body) => it(title, body, 600_000) },
       { name: `redisLog over ${name}`, create, capabilities, runs: repetitions({ full: 1000, scaled: 25 }) },
     );
