@@ -1,14 +1,17 @@
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
-import { constants, createBrotliCompress, createGzip } from "node:zlib";
+import { brotliCompressSync, constants, gzipSync } from "node:zlib";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { isRequest, parseMessages } from "../../src/json-rpc.js";
 import { event, INITIALIZE_RESULT, note, resultOf } from "../support/msw-server.js";
 import { openTransport } from "../support/open-transport.js";
 
+/** Compresses a stream that ends, or one whose end never comes. */
 const COMPRESSORS = {
-  gzip: () => createGzip({ flush: constants.Z_SYNC_FLUSH }),
-  br: () => createBrotliCompress({ flush: constants.BROTLI_OPERATION_FLUSH }),
+  gzip: (text: string, isWhole: boolean) =>
+    gzipSync(text, isWhole ? {} : { finishFlush: constants.Z_SYNC_FLUSH }),
+  br: (text: string, isWhole: boolean) =>
+    brotliCompressSync(text, isWhole ? {} : { finishFlush: constants.BROTLI_OPERATION_FLUSH }),
 };
 
 /** A server on a real socket that compresses its streams, and breaks each call's first one after two messages. */
@@ -16,12 +19,10 @@ async function startServer(encoding: keyof typeof COMPRESSORS): Promise<string> 
   let call: ReturnType<typeof parseOne>;
   const respond = (response: ServerResponse, events: readonly string[], end: "close" | "cut"): void => {
     response.writeHead(200, { "Content-Type": "text/event-stream", "Content-Encoding": encoding });
-    const compressed = COMPRESSORS[encoding]();
-    compressed.pipe(response);
-    for (const text of events) compressed.write(text);
-    if (end === "close") compressed.end();
-    // Ends in the middle of the chunked body, with everything sent: a reset could take the first event id with it.
-    else compressed.flush(() => setImmediate(() => response.socket?.destroySoon()));
+    const body = COMPRESSORS[encoding](events.join(""), end === "close");
+    if (end === "close") response.end(body);
+    // With everything sent, in the middle of the chunked body: a reset could take the first event id with it.
+    else response.write(body, () => response.socket?.destroySoon());
   };
   const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const message = parseOne(await textOf(request));
