@@ -212,7 +212,7 @@ test("what was asked on the stream of a call that is over is not asked again", a
   await first.client.close();
 
   const second = await startAsked(server, store);
-  await server.listening();
+  await second.client.ping();
   expect(second.forms).toEqual([]);
 });
 
@@ -306,7 +306,7 @@ test("a ping of the server is answered, and never again after a reload", async (
   await server.listening();
   expect(await server.session.ask("ping", {}, server.session.listening).answer).toMatchObject({ result: {} });
   await first.client.close();
-  await startAsked(server, store);
-  await server.listening();
+  const { client } = await startAsked(server, store);
+  await client.ping();
   expect(answers(server)).toHaveLength(1);
 });
