@@ -49,6 +49,7 @@ describe.each(Object.entries(sqliteLibraries()))("sqliteLog on %s", (_, library)
     ["durability", { durability: "safe" }],
     ["maxPayloadBytes", { maxPayloadBytes: 0 }],
     ["busyTimeoutMs", { busyTimeoutMs: -1 }],
+    ["maxPendingBytes", { maxPendingBytes: 0.5 }],
     ["pollIntervalMs", { pollIntervalMs: 0 }],
     ["sweepIntervalMs", { sweepIntervalMs: Number.NaN }],
     ["now", { now: 5 }],
@@ -124,7 +125,8 @@ describe.each(Object.entries(sqliteLibraries()))("sqliteLog on %s", (_, library)
     const log = openLog(database);
     await log.append("stream", "event", RETENTION);
     database.exec("DROP TABLE resumable_mcp_events");
-    await expect(log.append("stream", "known", RETENTION)).rejects.toMatchObject({ code: "backend" });
+    const failure = { code: "backend", mayHaveHappened: false };
+    await expect(log.append("stream", "known", RETENTION)).rejects.toMatchObject(failure);
     await expect(log.append("other", "new", RETENTION)).rejects.toMatchObject({ code: "backend" });
     await expect(log.read("stream", 0, 10)).rejects.toMatchObject({ code: "backend" });
     expect(rowsOf(database, "streams")).toBe(1);
@@ -180,6 +182,23 @@ describe.each(Object.entries(sqliteLibraries()))("sqliteLog on %s", (_, library)
     }
     other.exec("COMMIT");
     await expect(log.append("stream", "event", RETENTION)).resolves.toMatchObject({ seq: 1 });
+  });
+
+  it("refuses appends past maxPendingBytes at once, and goes on when the waiting ones are done", async () => {
+    const log = openLog(open(), { maxPendingBytes: 10_000 });
+    const appends = Array.from({ length: 20 }, () => log.append("stream", "x".repeat(1000), RETENTION));
+    const results = await Promise.allSettled(appends);
+    const stored = results.filter(({ status }) => status === "fulfilled").length;
+    expect(stored).toBe(6);
+    for (const result of results.slice(stored)) {
+      expect(result).toMatchObject({
+        status: "rejected",
+        reason: { code: "overloaded", mayHaveHappened: false },
+      });
+    }
+    await expect(log.append("stream", "x".repeat(20_000), RETENTION)).resolves.toMatchObject({
+      seq: stored + 1,
+    });
   });
 
   it("fails instead of joining a transaction that was left open on its handle", async () => {

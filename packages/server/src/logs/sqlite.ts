@@ -51,6 +51,13 @@ export interface SqliteLogOptions {
    */
   readonly busyTimeoutMs?: number;
   /**
+   * How many bytes of events may wait for the lock or for their turn. Past it an append fails with `overloaded`, and
+   * nothing of it is stored.
+   *
+   * @defaultValue 256 MiB
+   */
+  readonly maxPendingBytes?: number;
+  /**
    * How often the file is looked at for what other processes appended, in milliseconds, while somebody subscribes: so
    * late may their wake-ups come. Those of this process come at once.
    *
@@ -64,6 +71,7 @@ export interface SqliteLogOptions {
 }
 
 const DEFAULT_BUSY_TIMEOUT_MS = 5000;
+const DEFAULT_MAX_PENDING_BYTES = 256 * 1024 * 1024;
 const DEFAULT_POLL_INTERVAL_MS = 50;
 const DEFAULT_SWEEP_INTERVAL_MS = 60_000;
 const MAX_TIMER_MS = 2 ** 31 - 1;
@@ -118,6 +126,7 @@ class SqliteLog implements EventLog {
       durability = "full",
       maxPayloadBytes = DEFAULT_MAX_PAYLOAD_BYTES,
       busyTimeoutMs = DEFAULT_BUSY_TIMEOUT_MS,
+      maxPendingBytes = DEFAULT_MAX_PENDING_BYTES,
       pollIntervalMs = DEFAULT_POLL_INTERVAL_MS,
       sweepIntervalMs = DEFAULT_SWEEP_INTERVAL_MS,
       now = Date.now,
@@ -126,6 +135,7 @@ class SqliteLog implements EventLog {
     checkDurability(durability);
     checkInteger("maxPayloadBytes", maxPayloadBytes, 1);
     checkInteger("busyTimeoutMs", busyTimeoutMs, 0, MAX_TIMER_MS);
+    checkInteger("maxPendingBytes", maxPendingBytes, 1);
     checkInteger("pollIntervalMs", pollIntervalMs, 1, MAX_TIMER_MS);
     checkInteger("sweepIntervalMs", sweepIntervalMs, 1, MAX_TIMER_MS);
     checkClock(now);
@@ -137,7 +147,11 @@ class SqliteLog implements EventLog {
     this.#statements = prepareStatements(database);
     const streams = new Streams(this.#statements);
     this.#streams = streams;
-    this.#writes = new GroupCommit(database, this.#statements, busyTimeoutMs, () => streams.forgetAll());
+    this.#writes = new GroupCommit(database, this.#statements, {
+      timeoutMs: busyTimeoutMs,
+      maxPendingBytes,
+      onRollback: () => streams.forgetAll(),
+    });
     this.#foreignChanges = new ForeignChanges(database, this.#statements, pollIntervalMs, () =>
       this.#wakeUps.wakeAll(),
     );

@@ -34,22 +34,34 @@ export function isOutsideTransaction(database: SqliteDatabase): boolean {
   return database.inTransaction === false || database.isTransaction === false;
 }
 
-const BUSY = "SQLITE_BUSY";
-const BUSY_RESULT_CODE = 5;
-/** The low byte of an extended result code is the primary one (sqlite.org/rescode.html). */
+/** Primary result codes (sqlite.org/rescode.html), by number as `node:sqlite` has them and by name as the others. */
+const BUSY = { number: 5, name: "SQLITE_BUSY" };
+const IO_ERROR = { number: 10, name: "SQLITE_IOERR" };
+/** The low byte of an extended result code is the primary one; its name begins with the primary one's. */
 const PRIMARY_RESULT_CODE_MASK = 0xff;
 
 /** Whether a statement failed because another connection holds the lock; nothing was written then. */
 export function isBusy(error: unknown): boolean {
-  if (!(error instanceof Error)) return false;
+  return isOf(BUSY, error) === true;
+}
+
+/**
+ * Whether a commit that failed may be found done after a crash: when the disk failed in the midst of it, or when the
+ * database does not say why. Otherwise SQLite has rolled it back.
+ */
+export function mayHaveCommitted(error: unknown): boolean {
+  return isOf(IO_ERROR, error) ?? true;
+}
+
+/** `undefined` when the error carries no result code. */
+function isOf(code: { number: number; name: string }, error: unknown): boolean | undefined {
+  if (!(error instanceof Error)) return undefined;
   if ("errcode" in error && typeof error.errcode === "number") {
-    return (error.errcode & PRIMARY_RESULT_CODE_MASK) === BUSY_RESULT_CODE;
+    return (error.errcode & PRIMARY_RESULT_CODE_MASK) === code.number;
   }
-  return (
-    "code" in error &&
-    typeof error.code === "string" &&
-    (error.code === BUSY || error.code.startsWith(`${BUSY}_`))
-  );
+  if (!("code" in error) || typeof error.code !== "string" || !error.code.startsWith("SQLITE_"))
+    return undefined;
+  return error.code === code.name || error.code.startsWith(`${code.name}_`);
 }
 
 /** What a failure of the database becomes for the log's callers. */
@@ -73,11 +85,12 @@ export function checkOpen(database: SqliteDatabase): void {
 
 /** The columns of a row by name: `libsql` adds a property of its own to rows. */
 export class Row {
-  readonly #columns: object;
+  readonly #columns: Readonly<Record<string, unknown>>;
 
   constructor(row: unknown) {
     if (typeof row !== "object" || row === null) throw new TypeError("A SQLite row must be an object.");
-    this.#columns = row;
+    // An object has unknown values under any name.
+    this.#columns = row as Record<string, unknown>;
   }
 
   number(name: string): number {
@@ -99,7 +112,7 @@ export class Row {
   }
 
   #value(name: string): unknown {
-    return Object.getOwnPropertyDescriptor(this.#columns, name)?.value;
+    return this.#columns[name];
   }
 }
 

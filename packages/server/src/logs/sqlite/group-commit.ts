@@ -1,5 +1,12 @@
 import { EventStoreError } from "../../errors.js";
-import { backendError, checkOpen, isBusy, isOutsideTransaction, type SqliteDatabase } from "./database.js";
+import {
+  backendError,
+  checkOpen,
+  isBusy,
+  isOutsideTransaction,
+  mayHaveCommitted,
+  type SqliteDatabase,
+} from "./database.js";
 import { rollBack } from "./schema.js";
 import type { Statements } from "./statements.js";
 
@@ -15,6 +22,17 @@ const MAX_BYTES_PER_TRANSACTION = 4 * 1024 * 1024;
 /** Between two tries for a lock that another process holds; on top of SQLite's own short wait. */
 const FIRST_RETRY_MS = 1;
 const MAX_RETRY_MS = 50;
+
+/** What an operation takes beside its payload, in bytes (a round figure), so that empty ones are bounded too. */
+const PENDING_OPERATION_BYTES = 500;
+
+export interface GroupCommitOptions {
+  /** How long an operation waits for the lock, in milliseconds. */
+  readonly timeoutMs: number;
+  readonly maxPendingBytes: number;
+  /** Called when a transaction failed: what was remembered of it did not happen. */
+  readonly onRollback: () => void;
+}
 
 /** A change of the log that waits for its transaction. */
 export interface Operation<Result> {
@@ -40,22 +58,22 @@ interface Pending {
 export class GroupCommit {
   readonly #database: SqliteDatabase;
   readonly #statements: Statements;
-  readonly #timeoutMs: number;
-  /** Called when a transaction failed: what was remembered of it did not happen. */
-  readonly #onRollback: () => void;
+  readonly #options: GroupCommitOptions;
   #waiting: Pending[] = [];
   #isScheduled = false;
   #retryMs = FIRST_RETRY_MS;
   #whenIdle: (() => void)[] = [];
+  #pendingBytes = 0;
 
-  constructor(database: SqliteDatabase, statements: Statements, timeoutMs: number, onRollback: () => void) {
+  constructor(database: SqliteDatabase, statements: Statements, options: GroupCommitOptions) {
     this.#database = database;
     this.#statements = statements;
-    this.#timeoutMs = timeoutMs;
-    this.#onRollback = onRollback;
+    this.#options = options;
   }
 
+  /** @throws {EventStoreError} `overloaded` when too much waits already. */
   submit<Result>(operation: Operation<Result>): Promise<Result> {
+    this.#admit(operation.bytes + PENDING_OPERATION_BYTES);
     return new Promise((resolve, reject) => {
       const answer = (result: Result) => () => resolve(result);
       const { bytes, run, runAlone } = operation;
@@ -72,7 +90,7 @@ export class GroupCommit {
                 },
               }),
         },
-        deadline: performance.now() + this.#timeoutMs,
+        deadline: performance.now() + this.#options.timeoutMs,
         reject,
       });
       this.#schedule();
@@ -83,6 +101,23 @@ export class GroupCommit {
   async drain(): Promise<void> {
     if (this.#waiting.length === 0) return;
     await new Promise<void>((resolve) => this.#whenIdle.push(resolve));
+  }
+
+  #admit(bytes: number): void {
+    if (this.#pendingBytes > 0 && this.#pendingBytes + bytes > this.#options.maxPendingBytes) {
+      throw new EventStoreError(
+        "overloaded",
+        `${this.#pendingBytes} bytes wait for the SQLite database, and no more than ` +
+          `${this.#options.maxPendingBytes} may. Nothing was stored. Wait for appends to be answered, or raise ` +
+          "maxPendingBytes of the log.",
+      );
+    }
+    this.#pendingBytes += bytes;
+  }
+
+  /** These have been answered, well or badly. */
+  #settle(batch: readonly Pending[]): void {
+    for (const { operation } of batch) this.#pendingBytes -= operation.bytes + PENDING_OPERATION_BYTES;
   }
 
   #schedule(): void {
@@ -98,12 +133,14 @@ export class GroupCommit {
       checkOpen(this.#database);
       const answers = this.#commitAlone(batch) ?? this.#commit(batch);
       this.#retryMs = FIRST_RETRY_MS;
+      this.#settle(batch);
       for (const answer of answers) answer();
     } catch (error) {
       if (isBusy(error)) {
         this.#retryLater(batch, error);
         return;
       }
+      this.#settle(batch);
       for (const { reject } of batch) reject(backendError("in a write", error));
     }
     if (this.#waiting.length > 0) this.#schedule();
@@ -119,9 +156,9 @@ export class GroupCommit {
       const answer = only.operation.runAlone();
       return answer === undefined ? undefined : [answer];
     } catch (error) {
-      this.#onRollback();
+      this.#options.onRollback();
       // Whether the commit within the statement reached the file, nobody can tell.
-      throw isBusy(error) ? error : backendError("in a write", error, true);
+      throw isBusy(error) ? error : backendError("in a write", error, mayHaveCommitted(error));
     }
   }
 
@@ -143,8 +180,10 @@ export class GroupCommit {
       return answers;
     } catch (error) {
       rollBack(this.#database);
-      this.#onRollback();
-      throw isBusy(error) ? error : backendError("in a write", error, isCommitting);
+      this.#options.onRollback();
+      throw isBusy(error)
+        ? error
+        : backendError("in a write", error, isCommitting && mayHaveCommitted(error));
     }
   }
 
@@ -153,11 +192,12 @@ export class GroupCommit {
     const isLate = ({ deadline }: Pending) => deadline <= now;
     const late = batch.filter(isLate);
     this.#waiting = [...batch.filter((pending) => !isLate(pending)), ...this.#waiting];
+    this.#settle(late);
     for (const { reject } of late) {
       reject(
         new EventStoreError(
           "timeout",
-          `Another process held the lock of the SQLite database for ${this.#timeoutMs} ms. Nothing was written. ` +
+          `Another process held the lock of the SQLite database for ${this.#options.timeoutMs} ms. Nothing was written. ` +
             "Look for long transactions on the file, or raise busyTimeoutMs of the log.",
           { cause },
         ),

@@ -42,18 +42,20 @@ function tryRead(
   const floor = firstReadable(statements, state, now);
   const first = Math.max(after + 1, floor);
   const last = Math.min(state.head, first + limit - 1);
-  const entries = first > last ? [] : entriesOf(statements.page.all(state.id, first, last));
-  if (entries.length < last - first + 1) return "changed";
+  const count = Math.max(0, last - first + 1);
+  const entries = count === 0 ? [] : entriesOf(statements.page.all(state.id, first, count));
+  if (entries.length < count || (count > 0 && entries[0]?.seq !== first)) return "changed";
   return { entries, head: { epoch: state.epoch, seq: state.head }, floor, ended: state.isEnded };
 }
 
 function entriesOf(rows: readonly unknown[]): LogEntry[] {
   const entries: LogEntry[] = [];
   for (const row of rows) {
-    if (typeof row !== "object" || row === null || !("seq" in row) || !("payload" in row)) continue;
+    // The columns of our own statement; what they hold is looked at below. A page is the hot path of a replay.
+    const { seq, payload } = row as { readonly seq: unknown; readonly payload: unknown };
     // Swept by another process since we looked.
-    if (row.payload === null) continue;
-    entries.push({ seq: Number(row.seq), payload: decodeText(row.payload) });
+    if (payload === null) continue;
+    entries.push({ seq: Number(seq), payload: decodeText(payload) });
   }
   return entries;
 }

@@ -4,6 +4,7 @@
  * start, is stored behind the mark, with both characters escaped.
  */
 const MARK = "\u0001";
+const MARK_UNIT = 1;
 const ESCAPED_MARK = `${MARK}1`;
 const ESCAPED_NUL = `${MARK}0`;
 
@@ -14,6 +15,6 @@ export function encodeText(text: string): string {
 
 export function decodeText(stored: unknown): string {
   if (typeof stored !== "string") throw new TypeError(`A stored payload must be text, not ${typeof stored}.`);
-  if (!stored.startsWith(MARK)) return stored;
+  if (stored.charCodeAt(0) !== MARK_UNIT) return stored;
   return stored.slice(MARK.length).replaceAll(ESCAPED_NUL, "\0").replaceAll(ESCAPED_MARK, MARK);
 }
