@@ -89,7 +89,6 @@ async function run(stream: ScriptedStream, limitMs: number): Promise<void> {
 /** Nothing is asked for sooner than the server said, and nothing is hammered. */
 function expectPolite(server: SimulatedServer, messagesAt: readonly number[]): void {
   const { connections } = server;
-  const isPaced = connections.some(({ retryMs }) => retryMs !== undefined);
   let idle: number[] = [];
   for (const [n, connection] of connections.entries()) {
     const before = connections[n - 1];
@@ -100,12 +99,14 @@ function expectPolite(server: SimulatedServer, messagesAt: readonly number[]): v
       expect(connection.at - before.endedAt, `attempt ${n}`).toBeGreaterThanOrEqual(askedMs);
       const isLasting = before.endedAt - before.at >= 30_000;
       const isProgress = messagesAt.some((at) => at >= before.at && at <= connection.at);
-      if (isLasting || isProgress || n === 1) idle = [];
+      const isClosed = step.kind === "serve" && (step.end === "close" || step.end === "clear");
+      const isPolled = isClosed && (before.retryMs ?? 0) >= 500;
+      if (isLasting || isProgress || isPolled || n === 1) idle = [];
     }
     idle.push(connection.at);
-    // With a jitter of one half: at once, then 0.25, 0.5, 1, 2 and 4 s later; or as often as `retry:` allows.
+    // With a jitter of one half: at once, then 0.25, 0.5, 1, 2 and 4 s later.
     const sixth = idle.at(-6);
-    if (sixth !== undefined) expect(connection.at - sixth).toBeGreaterThanOrEqual(isPaced ? 2250 : 7750);
+    if (sixth !== undefined) expect(connection.at - sixth).toBeGreaterThanOrEqual(7750);
   }
 }
 
