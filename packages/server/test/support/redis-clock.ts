@@ -11,7 +11,7 @@ export function withClock<Client extends RedisClient>(client: Client, clock: { m
     const [name, script, ...rest] = command;
     if (name === "EVALSHA") throw new Error("NOSCRIPT The clock may have moved.");
     if (name !== "EVAL" || script === undefined) return [...command];
-    return [name, script.replaceAll("redis.call('TIME')", at()), ...rest];
+    return [name, script.replace(/(?:redis\.)?call\('TIME'\)/g, at()), ...rest];
   };
   return new Proxy(client, {
     get(target, property) {

@@ -143,14 +143,10 @@ export class AppendCalls {
       String(events.length),
       state?.text ?? "",
       batch.next,
-      state?.at ?? "",
       isSettled ? state.due : "0",
+      state?.nextId ?? "",
     );
-    let before = 0;
-    for (const [index, event] of events.entries()) {
-      args.push(isSettled ? state.idAfter(index, before) : "", event.payload);
-      before += event.bytes;
-    }
+    for (const { payload } of events) args.push(payload);
   }
 
   /** One stream may have failed them all, or this is a cluster in disguise: each alone, then. Those stored say so. */

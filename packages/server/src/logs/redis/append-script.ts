@@ -1,4 +1,4 @@
-import { LUA_NOW, LUA_OLDEST, LUA_STATE } from "./lua.js";
+import { LUA_OLDEST, LUA_STATE } from "./lua.js";
 import { Script } from "./script.js";
 
 /** In place of a state: the stream has ended. */
@@ -12,36 +12,9 @@ const MAX_WRITERS = 32;
 /** A time that never comes. */
 const NEVER = 9_007_199_254_740_991;
 
-/*
- * KEYS: state and events of each stream. ARGV: writer, call, retention; the wake-up message; maxEvents; then for each
- * stream: how many events; the state that the writer expects; the state that the events lead to, but for its last word,
- * the time; between which times that is right; and for each event its id and payload. A writer that does not know the
- * state expects nothing.
- *
- * Where a stream is in the state that the writer expects, all is settled: the events are added as they are given, and
- * the answer is the time. That is so as long as nobody else appends, and costs the server about as much as the bare
- * commands. In any other case the script works it out for itself, and the answer is the new state.
- *
- * - A call that comes a second time, since its answer was lost, finds itself among the writers' last calls, and is not
- *   stored twice. This is looked at before anything is written, so that an error at the first write means that the call
- *   is not stored at all.
- * - When a writer's last answered call is not there, the server has lost the newest events (a crash, a failover), and
- *   their numbers must not be given to others: a reader who has them would never see those. If the stream has no other
- *   writer, it goes on after the highest number given, so that for who has read everything nothing has happened, and
- *   the others find a gap. Else it begins anew.
- * - The keys live somewhat longer than what they hold, so that not every append has to put their expiry off.
- * - Trimming by count is approximate, as whole nodes are cheaper to cut off; reads do not go below head - maxEvents.
- */
-export const APPEND = new Script(
-  "append",
-  true,
-  `${LUA_NOW}
-local time = string.format('%d', now)
-local wake, maxEvents = ARGV[2], ARGV[3]
-local call = redis.call
-local work
-
-local function makeWork()
+/** What a call has to do where a stream is not in the state that its writer expects. Sets `work`. */
+const WORK = `
+  local now = tonumber(time)
   ${LUA_STATE}
   ${LUA_OLDEST}
   local writer, callText, retention = string.match(ARGV[1], '^(%S+) (%d+) (.+)$')
@@ -103,7 +76,7 @@ local function makeWork()
     dropBelow(events, state, seq, before)
   end
 
-  return function(key, events, known, expectedText, arg, count)
+  work = function(key, events, known, expectedText, first, last)
     local state
     if known then
       state = parse(known)
@@ -131,15 +104,15 @@ local function makeWork()
     end
     state.at = math.max(now, state.at)
     local stateTime = string.format('%d', state.at)
-    for i = arg, arg + 2 * (count - 1), 2 do
+    for i = first, last do
       state.head = state.head + 1
       local id = string.format('%d-%d', state.head, state.bytes)
       if state.maxEvents then
-        call('XADD', events, 'MAXLEN', '~', maxEvents, id, stateTime, ARGV[i + 1])
+        call('XADD', events, 'MAXLEN', '~', maxEvents, id, stateTime, ARGV[i])
       else
-        call('XADD', events, id, stateTime, ARGV[i + 1])
+        call('XADD', events, id, stateTime, ARGV[i])
       end
-      state.bytes = state.bytes + #ARGV[i + 1]
+      state.bytes = state.bytes + #ARGV[i]
     end
     if state.maxBytes and state.bytes - state.floorBytes > state.maxBytes then dropBytes(events, state) end
     noteCall(state)
@@ -165,30 +138,71 @@ local function makeWork()
     call('PUBLISH', key, wake)
     return text
   end
-end
+`;
+
+/*
+ * KEYS: state and events of each stream. ARGV: writer, call, retention; the wake-up message; maxEvents; then for each
+ * stream: how many events; the state that the writer expects; the state that the events lead to, but for its last word,
+ * the time; until when that is right; the id of the first event; and the payloads. A writer that does not know the
+ * state expects nothing.
+ *
+ * Where a stream is in the state that the writer expects, all is settled: the events are added as they are given, and
+ * the answer is the time. That is so as long as nobody else appends, and costs the server about as much as the bare
+ * commands. In any other case the script works it out for itself, and the answer is the new state.
+ *
+ * - A call that comes a second time, since its answer was lost, finds itself among the writers' last calls, and is not
+ *   stored twice. This is looked at before anything is written, so that an error at the first write means that the call
+ *   is not stored at all.
+ * - When a writer's last answered call is not there, the server has lost the newest events (a crash, a failover), and
+ *   their numbers must not be given to others: a reader who has them would never see those. If the stream has no other
+ *   writer, it goes on after the highest number given, so that for who has read everything nothing has happened, and
+ *   the others find a gap. Else it begins anew.
+ * - The keys live somewhat longer than what they hold, so that not every append has to put their expiry off.
+ * - Trimming by count is approximate, as whole nodes are cheaper to cut off; reads do not go below head - maxEvents.
+ */
+export const APPEND = new Script(
+  "append",
+  true,
+  `
+local call = redis.call
+local clock = call('TIME')
+-- The same as a text, in milliseconds: 13 digits until the year 2286, so that texts compare as numbers do.
+local time = clock[1] .. string.sub('00000' .. clock[2], -6, -4)
+local wake, maxEvents = ARGV[2], ARGV[3]
+local work
 
 local answers = {}
 local arg = 4
 for stream = 1, #KEYS / 2 do
   local key, events = KEYS[2 * stream - 1], KEYS[2 * stream]
-  local count, expected, from, due = tonumber(ARGV[arg]), ARGV[arg + 1], ARGV[arg + 3], ARGV[arg + 4]
+  local count, expected = tonumber(ARGV[arg]), ARGV[arg + 1]
   local known = call('GET', key)
-  local first, last = arg + 5, arg + 3 + 2 * count
-  if known == expected and now >= tonumber(from) and now < tonumber(due) then
-    for i = first, last - 2, 2 do call('XADD', events, ARGV[i], time, ARGV[i + 1]) end
+  local first, last = arg + 5, arg + 4 + count
+  if known == expected and time >= string.sub(expected, -13) and time < ARGV[arg + 3] then
+    local id = ARGV[arg + 4]
+    if count > 1 then
+      local seq, before = string.match(id, '^(%d+)-(%d+)$')
+      for i = first, last - 1 do
+        call('XADD', events, id, time, ARGV[i])
+        seq, before = seq + 1, before + #ARGV[i]
+        id = string.format('%d-%d', seq, before)
+      end
+    end
     if maxEvents == '-' then
-      call('XADD', events, ARGV[last], time, ARGV[last + 1])
+      call('XADD', events, id, time, ARGV[last])
     else
-      call('XADD', events, 'MAXLEN', '~', maxEvents, ARGV[last], time, ARGV[last + 1])
+      call('XADD', events, 'MAXLEN', '~', maxEvents, id, time, ARGV[last])
     end
     call('SET', key, ARGV[arg + 2] .. ' ' .. time, 'KEEPTTL')
     call('PUBLISH', key, wake)
     answers[stream] = time
   else
-    work = work or makeWork()
-    answers[stream] = work(key, events, known, expected, first, count)
+    if not work then
+${WORK}
+    end
+    answers[stream] = work(key, events, known, expected, first, last)
   end
-  arg = last + 2
+  arg = last + 1
 end
 return answers
 `,

@@ -1,7 +1,7 @@
 import type { RetentionText } from "./retention-text.js";
 
 /** The words of a state (see lua.ts); those from floor to retention stay as they are over an append. */
-const STATE = /^(\S+) (\d+) (\d+) (\d+ (\d+) (\d+) \d (\S+ \S+ \S+ \S+)) (\S+) (\d+)$/;
+const STATE = /^(\S+) (\d+) (\d+) (\d+ (\d+) (\d+) \d (\S+ \S+ \S+ \S+)) (\S+) \d+$/;
 
 /** What this process knows of a stream. It holds as long as nobody else changes the stream. */
 export class StreamState {
@@ -17,7 +17,6 @@ export class StreamState {
   readonly #others: string;
   #head: number;
   #bytes: number;
-  #at: string;
   #text: string;
 
   /** @returns `undefined` when the text is no state. */
@@ -27,8 +26,8 @@ export class StreamState {
   }
 
   private constructor(words: RegExpExecArray, writer: string) {
-    const [text, epoch = "", head, bytes, middle = "", floorBytes, due = "", retention = ""] = words;
-    const [writers = "", at = ""] = words.slice(8);
+    const [text, epoch = "", head, bytes, middle = "", floorBytes, due = "", retention = "", writers = ""] =
+      words;
     const last = writers.split(",");
     const own = last.find((each) => each.startsWith(writer))?.split(":")[2];
     this.ownHead = own === undefined ? undefined : Number(own);
@@ -41,18 +40,12 @@ export class StreamState {
     this.#others = others.map((each) => `,${each}`).join("");
     this.#head = Number(head);
     this.#bytes = Number(bytes);
-    this.#at = at;
     this.#text = text;
   }
 
   /** All of it, as the server has it. */
   get text(): string {
     return this.#text;
-  }
-
-  /** When it was last appended to, in milliseconds on the server's clock. */
-  get at(): string {
-    return this.#at;
   }
 
   /** The newest seq. */
@@ -65,9 +58,9 @@ export class StreamState {
     return retention.text === this.#retention && this.#bytes + bytes - this.#floorBytes <= retention.maxBytes;
   }
 
-  /** The id of the event that comes after so many others, with so many bytes before it. */
-  idAfter(events: number, bytes: number): string {
-    return `${this.#head + 1 + events}-${this.#bytes + bytes}`;
+  /** The id of the next event. */
+  get nextId(): string {
+    return `${this.#head + 1}-${this.#bytes}`;
   }
 
   /** The state that so many events lead to, but for its last word, the time. */
@@ -80,7 +73,6 @@ export class StreamState {
   advance(events: number, bytes: number, next: string, time: string): void {
     this.#head += events;
     this.#bytes += bytes;
-    this.#at = time;
     this.#text = `${next} ${time}`;
   }
 }
