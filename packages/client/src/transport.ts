@@ -126,7 +126,8 @@ export class ResumableTransport extends TransportEvents {
 
   /**
    * Sends a message. For a request it settles when the response was handed to `onmessage`, or rejects when none can
-   * come any more: the SDK's client hands that error to the caller.
+   * come any more: the SDK's client hands that error to the caller. (A JSON-RPC error would let SDK 1.x forget its
+   * handler, but cost the caller the code and `maybeExecuted`.)
    *
    * @throws {ResumeError} see {@link ResumeErrorCode}
    */
