@@ -187,7 +187,8 @@ async function joinCluster(nodes: readonly RedisServer[]): Promise<void> {
   const endsAt = performance.now() + START_LIMIT_MS;
   for (const node of nodes) {
     while (!(await isComplete(node, nodes.length))) {
-      if (performance.now() > endsAt) throw new Error(`The cluster did not form within ${START_LIMIT_MS} ms.`);
+      if (performance.now() > endsAt)
+        throw new Error(`The cluster did not form within ${START_LIMIT_MS} ms.`);
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
   }

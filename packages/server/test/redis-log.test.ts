@@ -68,7 +68,9 @@ function hold(
 
 async function oneServer(open: (server: RedisServer) => Promise<OpenClient>) {
   const server = await RedisServer.start();
-  const flush = async () => void (await server.command("FLUSHALL"));
+  const flush = async (): Promise<void> => {
+    await server.command("FLUSHALL");
+  };
   return { open: await open(server), flush, stop: () => server.stop() };
 }
 
