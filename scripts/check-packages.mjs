@@ -5,7 +5,7 @@ import { ROOT, runToolQuietly } from "./run-command.mjs";
 const PACKAGES = ["packages/server", "packages/client", "packages/testing"];
 
 /** What the IndexedDB store may add to the client's root entry, in bytes, minified and compressed. */
-const INDEXEDDB_STORE_BUDGET = 1000;
+const INDEXEDDB_STORE_BUDGET = 3400;
 const ROOT_ENTRY = "client, root entry";
 const WITH_INDEXEDDB = "client, with the IndexedDB store";
 
