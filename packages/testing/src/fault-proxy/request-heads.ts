@@ -18,7 +18,14 @@ export interface RequestHead {
 export const MAX_HEAD_BYTES = 64 * 1024;
 
 const HEAD_END = "\r\n\r\n";
-const REQUEST_START = /^(?:GET|POST|DELETE|OPTIONS|PUT|PATCH|HEAD) /;
+const REQUEST_STARTS = ["GET ", "POST ", "DELETE ", "OPTIONS ", "PUT ", "PATCH ", "HEAD "];
+const REQUEST_START = new RegExp(`^(?:${REQUEST_STARTS.join("|")})`);
+
+/** Whether these may be the first bytes of a request, whole or in part. Other protocols pass unread. */
+function mayStartRequest(chunk: Buffer): boolean {
+  const text = chunk.toString("latin1", 0, 8);
+  return REQUEST_STARTS.some((start) => start.startsWith(text) || text.startsWith(start));
+}
 
 function parseHead(text: string): RequestHead {
   const [line = "", ...fields] = text.split("\r\n");
@@ -56,6 +63,7 @@ export class RequestHeads {
     if (this.#state === "answered") {
       this.#state = REQUEST_START.test(chunk.toString("latin1", 0, 8)) ? "head" : "body";
     }
+    if (this.#state === "head" && this.#held.length === 0 && !mayStartRequest(chunk)) this.#state = "body";
     if (this.#state === "body") return { head: undefined, bytes: chunk };
     this.#held = Buffer.concat([this.#held, chunk]);
     const end = this.#held.indexOf(HEAD_END);
