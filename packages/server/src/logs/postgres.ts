@@ -78,8 +78,9 @@ export interface PostgresLogOptions {
    */
   readonly maxPendingBytes?: number;
   /**
-   * Called when the connection for wake-ups breaks, or cannot be made. Nothing is lost by it: another one is made, and
-   * then followers are woken to look for themselves. Must not throw.
+   * Called when something fails that no call waits for. The connection for wake-ups breaks, or cannot be made: nothing
+   * is lost by it, another one is made, and then followers are woken to look for themselves. Or what has expired could
+   * not be removed: it is tried again after `sweepIntervalMs`. Must not throw.
    *
    * @defaultValue nothing is called
    */
@@ -138,7 +139,7 @@ class PostgresLog implements EventLog {
     const channel = channelOf(schema);
     const listening = connect && { connect, channel, timeoutMs, heartbeatMs, onError };
     this.#wakeUps = new RemoteWakeUps({ runner, statements, pollIntervalMs, listening });
-    this.#sweeper = new Sweeper(runner, statements, sweepIntervalMs);
+    this.#sweeper = new Sweeper(runner, statements, sweepIntervalMs, onError);
     this.#calls = new StreamCalls({
       runner,
       statements,

@@ -1,4 +1,6 @@
 import { EventStoreError } from "../../errors.js";
+import { timeoutError, within } from "../../waits.js";
+import { checkInteger } from "../validation.js";
 import { errorOf, failureOf } from "./failure.js";
 import { checkPool, type PostgresPool } from "./pool.js";
 
@@ -6,12 +8,16 @@ import { checkPool, type PostgresPool } from "./pool.js";
 export const DEFAULT_SCHEMA = "resumable_mcp";
 /** The version of the tables below. */
 const SCHEMA_VERSION = 1;
+/** The longest delay that a timer takes: 2^31 - 1 milliseconds. */
+const MAX_TIMER_MS = 2_147_483_647;
 /** Given by the migration when the tables are of a newer release. In the class that SQL leaves to applications. */
 const NEWER_TABLES = "RM001";
 
 export interface MigrateOptions {
   /** The schema of the log's tables, made when it is not there. As for the log. @defaultValue "resumable_mcp" */
   readonly schema?: string;
+  /** How long it may take, the wait for others who do the same included, in milliseconds. @defaultValue 60000 */
+  readonly timeoutMs?: number;
 }
 
 /**
@@ -21,15 +27,18 @@ export interface MigrateOptions {
  * The pool's user must own the schema, or be allowed to create one in the database. The user of the log needs `USAGE`
  * on the schema, and `SELECT`, `INSERT`, `UPDATE` and `DELETE` on its tables.
  *
- * @throws {EventStoreError} `invalid-option`; `backend` when the server refuses it, or has tables of a newer release.
+ * @throws {EventStoreError} `invalid-option`; `backend` when the server refuses it, or has tables of a newer release; `timeout`.
  */
 export async function migratePostgresLog(pool: PostgresPool, options: MigrateOptions = {}): Promise<void> {
   checkPool(pool);
-  const { schema = DEFAULT_SCHEMA } = options;
+  const { schema = DEFAULT_SCHEMA, timeoutMs = 60_000 } = options;
   checkSchema(schema);
+  checkInteger("timeoutMs", timeoutMs, 1, MAX_TIMER_MS);
   try {
-    await pool.query(migrationOf(schema));
+    const late = () => timeoutError("Postgres: the migration", timeoutMs, true);
+    await within(pool.query(migrationOf(schema)), timeoutMs, late);
   } catch (error) {
+    if (error instanceof EventStoreError) throw error;
     const failure = failureOf(error);
     if (failure.kind === "refused" && failure.code === NEWER_TABLES) {
       throw new EventStoreError(

@@ -166,20 +166,20 @@ FROM (
     /** Removes events of some deleted streams: of how many streams, and how many events of each. */
     clear: write(
       "the removal of deleted streams",
-      `WITH some AS (
+      `WITH chosen AS (
   SELECT epoch FROM ${dropped} LIMIT $1::bigint FOR UPDATE SKIP LOCKED
 ), removed AS (
   DELETE FROM ${events} WHERE (epoch, seq) IN (
-    SELECT old.epoch, old.seq FROM some CROSS JOIN LATERAL (
-      SELECT e.epoch, e.seq FROM ${events} e WHERE e.epoch = some.epoch ORDER BY e.seq LIMIT $2::bigint
+    SELECT old.epoch, old.seq FROM chosen CROSS JOIN LATERAL (
+      SELECT e.epoch, e.seq FROM ${events} e WHERE e.epoch = chosen.epoch ORDER BY e.seq LIMIT $2::bigint
     ) AS old
   ) RETURNING epoch
 ), finished AS (
-  DELETE FROM ${dropped} AS d USING some
-  WHERE d.epoch = some.epoch
-    AND (SELECT count(*) FROM removed WHERE removed.epoch = some.epoch) < $2::bigint
+  DELETE FROM ${dropped} AS d USING chosen
+  WHERE d.epoch = chosen.epoch
+    AND (SELECT count(*) FROM removed WHERE removed.epoch = chosen.epoch) < $2::bigint
 )
-SELECT count(*) AS streams FROM some`,
+SELECT count(*) AS streams FROM chosen`,
     ),
 
     /** What changes with every change of a stream: names. */

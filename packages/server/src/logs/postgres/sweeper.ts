@@ -1,3 +1,4 @@
+import { EventStoreError } from "../../errors.js";
 import { alarm } from "./alarm.js";
 import type { StatementRunner } from "./runner.js";
 import type { Statements } from "./statements.js";
@@ -23,15 +24,22 @@ const FIRST_KEY = "";
 export class Sweeper {
   readonly #runner: StatementRunner;
   readonly #statements: Statements;
+  readonly #onError: (error: EventStoreError) => void;
   readonly #closing = new AbortController();
   readonly #running: Promise<void>;
   readonly #appends = new Map<string, number>();
   readonly #due = new Set<string>();
   #wakeUp: () => void = () => undefined;
 
-  constructor(runner: StatementRunner, statements: Statements, intervalMs: number) {
+  constructor(
+    runner: StatementRunner,
+    statements: Statements,
+    intervalMs: number,
+    onError: (error: EventStoreError) => void,
+  ) {
     this.#runner = runner;
     this.#statements = statements;
+    this.#onError = onError;
     this.#running = this.#run(intervalMs);
   }
 
@@ -68,9 +76,10 @@ export class Sweeper {
         if (performance.now() < lapAt) continue;
         await this.#lap();
         this.#appends.clear();
-      } catch {
-        // Nobody waits for a sweep, and whoever uses the log learns of a failing server.
+      } catch (error) {
+        // Nobody waits for a sweep; the next lap finds what is left.
         this.#due.clear();
+        if (!isAborted(signal)) this.#onError(asStoreError(error));
       }
       lapAt = Math.max(lapAt, performance.now() + intervalMs * (0.75 + Math.random() / 2));
     }
@@ -127,4 +136,11 @@ export class Sweeper {
 /** A function, so that the compiler does not take what it saw before a wait for granted. */
 function isAborted(signal: AbortSignal): boolean {
   return signal.aborted;
+}
+
+function asStoreError(error: unknown): EventStoreError {
+  if (error instanceof EventStoreError) return error;
+  return new EventStoreError("backend", `The removal of expired events failed: ${String(error)}`, {
+    cause: error,
+  });
 }
