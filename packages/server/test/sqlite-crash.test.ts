@@ -16,8 +16,12 @@ const MAX_EVENTS_BEFORE_KILL = 60;
 const MAX_DELAY_MS = 8;
 
 /** Appends in a process of its own until it is killed. */
-async function liveAndDie(path: string, random: () => number): Promise<readonly Acknowledged[]> {
-  const child = await SqliteProcess.start(path, {
+async function liveAndDie(
+  library: string,
+  path: string,
+  random: () => number,
+): Promise<readonly Acknowledged[]> {
+  const child = await SqliteProcess.start(library, path, {
     streams: STREAMS,
     inFlight: 1 + Math.floor(random() * 8),
     appends: 1_000_000,
@@ -67,7 +71,7 @@ for (const [name, library] of Object.entries(sqliteLibraries())) {
     try {
       for (let life = 1; life <= KILLS; life += 1) {
         const path = join(folder, "events.db");
-        told.push(...(await liveAndDie(path, random)));
+        told.push(...(await liveAndDie(name, path, random)));
         const database = library(path);
         try {
           await assertNothingLost(database, told);

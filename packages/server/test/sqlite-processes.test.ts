@@ -18,8 +18,8 @@ for (const [name, library] of Object.entries(sqliteLibraries())) {
     const children: SqliteProcess[] = [];
     try {
       children.push(
-        await SqliteProcess.start(fixture.path, work),
-        await SqliteProcess.start(fixture.path, work),
+        await SqliteProcess.start(name, fixture.path, work),
+        await SqliteProcess.start(name, fixture.path, work),
       );
       for (const child of children) child.go();
       await Promise.all(children.map((child) => child.ended()));

@@ -1,13 +1,12 @@
-// A process that appends to a SQLite log: node sqlite-process.mjs <file> <options> <streams> <in flight> <appends>.
+// A process that appends to a SQLite log: node sqlite-process.mjs <library> <file> <options> <streams> <in flight> <appends>.
 // Each acknowledged event is one line on stdout, `[stream, epoch, seq, payload]`; it then goes on until it is killed,
 // or has made its appends. Starts with a line of its own, and waits for one on stdin.
 import { once } from "node:events";
 import { writeSync } from "node:fs";
 import { sqliteLog } from "@resumable-mcp/server/sqlite";
 
-const [file, options, streams, inFlight, appends] = process.argv.slice(2);
-const { DatabaseSync } = process.getBuiltinModule?.("node:sqlite") ?? {};
-const Database = DatabaseSync ?? (await import("libsql")).default;
+const [library, file, options, streams, inFlight, appends] = process.argv.slice(2);
+const { default: Libsql, DatabaseSync: Database = Libsql } = await import(library);
 const database = new Database(file);
 const log = sqliteLog(database, JSON.parse(options));
 const retention = { maxEvents: null, maxBytes: null, ttlMs: null, headTtlMs: null };

@@ -21,6 +21,7 @@ export class SqliteProcess {
   readonly #ended: Promise<unknown>;
 
   static async start(
+    library: string,
     path: string,
     work: { streams: number; inFlight: number; appends: number; options?: SqliteLogOptions },
   ): Promise<SqliteProcess> {
@@ -28,7 +29,7 @@ export class SqliteProcess {
     const started = new SqliteProcess(
       spawn(
         process.execPath,
-        [script, path, JSON.stringify(options), ...[streams, inFlight, appends].map(String)],
+        [script, library, path, JSON.stringify(options), ...[streams, inFlight, appends].map(String)],
         {
           stdio: ["pipe", "pipe", "inherit"],
         },

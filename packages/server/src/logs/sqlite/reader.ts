@@ -42,20 +42,21 @@ function tryRead(
   const floor = firstReadable(statements, state, now);
   const first = Math.max(after + 1, floor);
   const last = Math.min(state.head, first + limit - 1);
-  const count = Math.max(0, last - first + 1);
-  const entries = count === 0 ? [] : entriesOf(statements.page.all(state.id, first, count));
-  if (entries.length < count || (count > 0 && entries[0]?.seq !== first)) return "changed";
+  const entries = first > last ? [] : entriesOf(statements.page.all(state.id, first, last), first);
+  if (entries.length < last - first + 1) return "changed";
   return { entries, head: { epoch: state.epoch, seq: state.head }, floor, ended: state.isEnded };
 }
 
-function entriesOf(rows: readonly unknown[]): LogEntry[] {
+function entriesOf(rows: readonly unknown[], first: number): LogEntry[] {
   const entries: LogEntry[] = [];
+  let seq = first;
   for (const row of rows) {
-    // The columns of our own statement; what they hold is looked at below. A page is the hot path of a replay.
-    const { seq, payload } = row as { readonly seq: unknown; readonly payload: unknown };
+    // The column of our own statement; what it holds is looked at below. A page is the hot path of a replay.
+    const { payload } = row as { readonly payload: unknown };
     // Swept by another process since we looked.
-    if (payload === null) continue;
-    entries.push({ seq: Number(seq), payload: decodeText(payload) });
+    if (payload === null) break;
+    entries.push({ seq, payload: decodeText(payload) });
+    seq += 1;
   }
   return entries;
 }

@@ -47,9 +47,9 @@ export function prepareStatements(database: SqliteDatabase) {
     remove: prepare("DELETE FROM resumable_mcp_streams WHERE id = ?"),
     firstAppend: prepare(FIRST_APPEND),
     append: prepare(APPEND),
-    // By a limit, since it costs less than an upper bound that each row is held against.
+    // Without the seq: as many rows as there are numbers in the range are those numbers, and half as much to hand over.
     page: prepare(
-      "SELECT seq, payload FROM resumable_mcp_events WHERE stream = ? AND seq >= ? ORDER BY seq LIMIT ?",
+      "SELECT payload FROM resumable_mcp_events WHERE stream = ? AND seq BETWEEN ? AND ? ORDER BY seq",
     ),
     at: prepare("SELECT at FROM resumable_mcp_events WHERE stream = ? AND seq = ?"),
     fromBytes: prepare(
