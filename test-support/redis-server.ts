@@ -25,6 +25,8 @@ export function whyNoRedis(): string | undefined {
 export interface RedisServerOptions {
   /** Whether each write is on the disk before it is answered; otherwise nothing is ever saved. @defaultValue false */
   readonly isDurable?: boolean;
+  /** Whether it is one of a cluster, still without slots and others. @defaultValue false */
+  readonly isClusterNode?: boolean;
   /** More of the server's own options, as on its command line. @defaultValue none */
   readonly args?: readonly string[];
 }
@@ -44,7 +46,11 @@ export class RedisServer {
   static async start(options: RedisServerOptions = {}): Promise<RedisServer> {
     const folder = await mkdtemp(join(tmpdir(), "resumable-mcp-redis-"));
     for (let attempt = 1; ; attempt += 1) {
-      const server = new RedisServer(await freePort(), folder, options);
+      // Its bus would be 10000 above the port, which need not exist, nor be free.
+      const cluster = ["--cluster-enabled", "yes", "--cluster-node-timeout", "2000", "--cluster-port"];
+      const own = options.isClusterNode === true ? [...cluster, String(await freePort())] : [];
+      const args = [...own, ...(options.args ?? [])];
+      const server = new RedisServer(await freePort(), folder, { ...options, args });
       try {
         await server.startAgain();
         return server;
@@ -149,8 +155,7 @@ export class RedisCluster {
     const nodes: RedisServer[] = [];
     try {
       for (let node = 0; node < 3; node += 1) {
-        const args = ["--cluster-enabled", "yes", "--cluster-port", String(await freePort())];
-        nodes.push(await RedisServer.start({ args: [...args, "--cluster-node-timeout", "2000"] }));
+        nodes.push(await RedisServer.start({ isClusterNode: true }));
       }
       await joinCluster(nodes);
       return new RedisCluster(nodes);

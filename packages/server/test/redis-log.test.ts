@@ -1,6 +1,6 @@
 import { eventLogModelTest, eventLogSuite } from "@resumable-mcp/testing/event-log-suite";
 import { afterAll, beforeAll, describe, it } from "vitest";
-import { RedisCluster, RedisServer, whyNoRedis } from "../../../test-support/redis-server.js";
+import { RedisCluster, RedisServer } from "../../../test-support/redis-server.js";
 import { repetitions } from "../../../test-support/repetitions.js";
 import type { EventLog } from "../src/event-log.js";
 import { redisLog } from "../src/logs/redis.js";
@@ -11,10 +11,10 @@ import {
   openNodeRedisCluster,
   type OpenClient,
 } from "./support/redis-clients.js";
+import { describeRedis } from "./support/describe-redis.js";
 import { withClock } from "./support/redis-clock.js";
 
 const MINUTE_MS = 60_000;
-const why = whyNoRedis();
 
 interface Fixture {
   readonly log: EventLog;
@@ -28,7 +28,7 @@ function hold(
   name: string,
   start: () => Promise<{ open: OpenClient; flush(): Promise<void>; stop(): Promise<void> }>,
 ): void {
-  describe.skipIf(why !== undefined)(why === undefined ? name : `${name} (skipped: ${why})`, () => {
+  describeRedis(name, () => {
     let running: Awaited<ReturnType<typeof start>>;
     let fixtures = 0;
     beforeAll(async () => {

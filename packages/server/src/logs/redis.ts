@@ -93,8 +93,9 @@ const MAX_TIMER_MS = 2_147_483_647;
  *
  * What an acknowledged append outlives is the server's affair: with `appendfsync always` any crash; with the default,
  * `everysec`, the crash of the client, and a crash of the server but for its last second; with replicas, a failover
- * but for what had not reached the replica. A stream that lost its last events that way goes on from the last one that
- * is left, in the same epoch.
+ * but for what had not reached the replica. The next append of a process whose events were lost so finds it out, and
+ * gives none of their numbers to another event: readers who have them go on, the others find a gap, or another epoch
+ * when other processes have appended meanwhile.
  *
  * @throws {EventStoreError} `invalid-option`, also for a client that is not connected.
  */
@@ -106,7 +107,9 @@ class RedisLog implements EventLog {
   readonly #maxPayloadBytes: number;
   readonly #calls: StreamCalls;
   readonly #wakeUps: RemoteWakeUps;
+  readonly #connection: Connection;
   #isClosed = false;
+  #isReleased = false;
 
   constructor(connection: Connection, options: RedisLogOptions) {
     const {
@@ -124,6 +127,7 @@ class RedisLog implements EventLog {
     checkInteger("maxPendingBytes", maxPendingBytes, 1);
     checkInteger("maxOpenStreams", maxOpenStreams, 1);
     checkFunction("onError", onError);
+    this.#connection = connection;
     const runner = new ScriptRunner(connection, timeoutMs);
     const { isCluster } = connection;
     this.#wakeUps = new RemoteWakeUps({ connection, timeoutMs, heartbeatMs, onError });
@@ -175,6 +179,9 @@ class RedisLog implements EventLog {
     this.#isClosed = true;
     await this.#wakeUps.close();
     await this.#calls.settled();
+    if (this.#isReleased) return;
+    this.#isReleased = true;
+    this.#connection.release();
   }
 
   #assertOpen(): void {

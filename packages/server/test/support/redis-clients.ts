@@ -6,7 +6,7 @@ import type { RedisClient } from "../../src/logs/redis.js";
 /** A connected client, and how to end it. */
 export interface OpenClient {
   readonly client: RedisClient;
-  close(): Promise<void>;
+  readonly close: () => Promise<void>;
 }
 
 /** Errors of clients are what the tests make; the calls that fail report them. */

@@ -161,7 +161,7 @@ export class AppendCalls {
     for (const batch of batches) this.#reject(batch, reason);
   }
 
-  #settle(batch: Batch, reply: unknown, index: number): void {
+  #settle(batch: Batch, reply: readonly unknown[], index: number): void {
     const { queue, events } = batch;
     let last: Position;
     try {
@@ -172,9 +172,11 @@ export class AppendCalls {
     }
     this.#options.onSettled(queue.name, events, undefined);
     queue.done();
-    const before = last.seq - events.length;
-    for (const [number, event] of events.entries()) {
-      event.resolve({ epoch: last.epoch, seq: before + 1 + number });
+    let { seq } = last;
+    seq -= events.length;
+    for (const event of events) {
+      seq += 1;
+      event.resolve({ epoch: last.epoch, seq });
     }
   }
 

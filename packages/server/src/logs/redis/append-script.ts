@@ -17,7 +17,7 @@ const WORK = `
   local now = tonumber(time)
   ${LUA_STATE}
   ${LUA_OLDEST}
-  local writer, callText, retention = string.match(ARGV[1], '^(%S+) (%d+) (.+)$')
+  local writer, callText, retention = string.match(ARGV[2], '^(%S+) (%d+) (.+)$')
   local number = tonumber(callText)
 
   local function lastCallIn(state)
@@ -35,7 +35,7 @@ const WORK = `
 
   local function create(key, events)
     if call('EXISTS', events) == 1 then call('DEL', events) end
-    local epoch = string.sub(redis.sha1hex(ARGV[1] .. ' ' .. key), 1, 24)
+    local epoch = string.sub(redis.sha1hex(ARGV[2] .. ' ' .. key), 1, 24)
     local state = { epoch = epoch, head = 0, bytes = 0, floor = 1, floorBytes = 0, writers = '-', at = 0 }
     limits(state, retention)
     return state
@@ -141,8 +141,8 @@ const WORK = `
 `;
 
 /*
- * KEYS: state and events of each stream. ARGV: writer, call, retention; the wake-up message; maxEvents; then for each
- * stream: how many events; the state that the writer expects; the state that the events lead to, but for its last word,
+ * KEYS: state and events of each stream. ARGV: the mark; writer, call, retention; the wake-up message; maxEvents; then
+ * for each stream: how many events; the state that the writer expects; the state that the events lead to, but for its last word,
  * the time; until when that is right; the id of the first event; and the payloads. A writer that does not know the
  * state expects nothing.
  *
@@ -168,11 +168,11 @@ local call = redis.call
 local clock = call('TIME')
 -- The same as a text, in milliseconds: 13 digits until the year 2286, so that texts compare as numbers do.
 local time = clock[1] .. string.sub('00000' .. clock[2], -6, -4)
-local wake, maxEvents = ARGV[2], ARGV[3]
+local wake, maxEvents = ARGV[3], ARGV[4]
 local work
 
-local answers = {}
-local arg = 4
+local answers = { ARGV[1] }
+local arg = 5
 for stream = 1, #KEYS / 2 do
   local key, events = KEYS[2 * stream - 1], KEYS[2 * stream]
   local count, expected = tonumber(ARGV[arg]), ARGV[arg + 1]
@@ -181,11 +181,13 @@ for stream = 1, #KEYS / 2 do
   if known == expected and time >= string.sub(expected, -13) and time < ARGV[arg + 3] then
     local id = ARGV[arg + 4]
     if count > 1 then
+      local format, arguments = string.format, ARGV
       local seq, before = string.match(id, '^(%d+)-(%d+)$')
       for i = first, last - 1 do
-        call('XADD', events, id, time, ARGV[i])
-        seq, before = seq + 1, before + #ARGV[i]
-        id = string.format('%d-%d', seq, before)
+        local payload = arguments[i]
+        call('XADD', events, id, time, payload)
+        seq, before = seq + 1, before + #payload
+        id = format('%d-%d', seq, before)
       end
     end
     if maxEvents == '-' then
@@ -195,12 +197,12 @@ for stream = 1, #KEYS / 2 do
     end
     call('SET', key, ARGV[arg + 2] .. ' ' .. time, 'KEEPTTL')
     call('PUBLISH', key, wake)
-    answers[stream] = time
+    answers[stream + 1] = time
   else
     if not work then
 ${WORK}
     end
-    answers[stream] = work(key, events, known, expected, first, last)
+    answers[stream + 1] = work(key, events, known, expected, first, last)
   end
   arg = last + 1
 end

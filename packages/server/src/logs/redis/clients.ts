@@ -55,12 +55,19 @@ export interface NodeRedisOverrides {
   readonly socket: { readonly reconnectStrategy: false };
 }
 
+export interface NodeRedisCommandOptions {
+  readonly typeMapping?: object;
+  readonly abortSignal?: AbortSignal;
+}
+
 /** What `createClient()` of node-redis 5 makes. */
 export interface NodeRedisClient {
   readonly isOpen: boolean;
   readonly isReady: boolean;
   readonly options?: { readonly socket?: object };
-  sendCommand(command: readonly string[], options?: { readonly typeMapping: object }): Promise<unknown>;
+  sendCommand(command: readonly string[], options?: NodeRedisCommandOptions): Promise<unknown>;
+  on(event: string, listener: () => void): unknown;
+  off(event: string, listener: () => void): unknown;
   duplicate(overrides: NodeRedisOverrides): NodeRedisSubscriber;
 }
 
@@ -73,8 +80,10 @@ export interface NodeRedisCluster {
     firstKey: string | undefined,
     isReadonly: boolean | undefined,
     command: string[],
-    options?: { readonly typeMapping: object },
+    options?: NodeRedisCommandOptions,
   ): Promise<unknown>;
+  on(event: string, listener: () => void): unknown;
+  off(event: string, listener: () => void): unknown;
 }
 
 /** A connected client of `ioredis` 5 or of `redis` 5 (node-redis), for one server or a cluster. */

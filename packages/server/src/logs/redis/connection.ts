@@ -4,6 +4,8 @@ export interface Connection {
   readonly isCluster: boolean;
   /** Whether the client by itself sends again what was under way when a connection broke. */
   readonly resends: boolean;
+  /** Whether the client may give answers to other calls than theirs, once a connection has broken. */
+  readonly mixesAnswers: boolean;
   /** What the client puts in front of every key by itself. */
   readonly keyPrefix: string;
   /** Whether the client was closed, or never opened: no call can succeed any more. */
@@ -14,12 +16,21 @@ export interface Connection {
    * @returns the reply: strings, numbers, null, and arrays of them.
    */
   send(key: string | undefined, command: readonly string[]): Promise<unknown>;
+  /** Whether a command that failed so was never sent. */
+  wasNotSent(error: unknown): boolean;
+  /**
+   * Has the connection on which a command for `key` would go ended by the server, so that the client makes a new one,
+   * where answers are given to the right calls again.
+   */
+  renew(key: string | undefined): void;
   /**
    * Opens a connection of its own for wake-ups, to any server: it does not reconnect by itself.
    *
    * @param signal gives up opening.
    */
   openSubscriber(events: SubscriberEvents, signal: AbortSignal): Promise<Subscriber>;
+  /** Leaves the client as it was found. */
+  release(): void;
 }
 
 export interface SubscriberEvents {

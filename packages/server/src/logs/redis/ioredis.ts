@@ -6,6 +6,7 @@ import { pickOne } from "./pick-one.js";
 export class IoredisConnection implements Connection {
   readonly isCluster: boolean;
   readonly resends = true;
+  readonly mixesAnswers = false;
   readonly #client: IoredisClient | IoredisCluster;
 
   constructor(client: IoredisClient | IoredisCluster) {
@@ -25,6 +26,18 @@ export class IoredisConnection implements Connection {
     // It finds the keys of a script call, and with them the server, by itself.
     const [name = "", ...args] = command;
     return this.#client.call(name, ...args);
+  }
+
+  wasNotSent(): boolean {
+    return false;
+  }
+
+  release(): void {
+    // Nothing was added to it.
+  }
+
+  renew(): void {
+    // Not needed, and a QUIT would end the client for good.
   }
 
   async openSubscriber(events: SubscriberEvents, signal: AbortSignal): Promise<Subscriber> {

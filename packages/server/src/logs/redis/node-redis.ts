@@ -1,20 +1,28 @@
 import type { NodeRedisClient, NodeRedisCluster } from "./clients.js";
 import type { Connection, Subscriber, SubscriberEvents } from "./connection.js";
 import { pickOne } from "./pick-one.js";
+import { UnwrittenCommands } from "./unwritten-commands.js";
 
 /** Strings as strings, whatever the client was told to make of replies. */
-const AS_STRINGS = { typeMapping: {} };
+const AS_STRINGS = {};
+
+const RENEW_INTERVAL_MS = 500;
 
 /** The shim for node-redis, one server or a cluster. */
 export class NodeRedisConnection implements Connection {
   readonly isCluster: boolean;
   readonly resends = false;
+  /** After commands of others were written to a dead socket; what becomes of ours, see {@link UnwrittenCommands}. */
+  readonly mixesAnswers = true;
   readonly keyPrefix = "";
   readonly #client: NodeRedisClient | NodeRedisCluster;
+  readonly #unwritten: UnwrittenCommands;
+  #renewedAt = -Infinity;
 
   constructor(client: NodeRedisClient | NodeRedisCluster) {
     this.#client = client;
     this.isCluster = "nodeClient" in client;
+    this.#unwritten = UnwrittenCommands.of(client, this.isCluster ? "node-reconnecting" : "reconnecting");
   }
 
   isClosed(): boolean {
@@ -22,8 +30,30 @@ export class NodeRedisConnection implements Connection {
   }
 
   send(key: string | undefined, command: readonly string[]): Promise<unknown> {
-    if ("nodeClient" in this.#client) return this.#client.sendCommand(key, false, [...command], AS_STRINGS);
-    return this.#client.sendCommand(command, AS_STRINGS);
+    const client = this.#client;
+    if ("nodeClient" in client) {
+      const options = { typeMapping: AS_STRINGS, abortSignal: this.#unwritten.signal(true) };
+      return client.sendCommand(key, false, [...command], options);
+    }
+    const options = { typeMapping: AS_STRINGS, abortSignal: this.#unwritten.signal(client.isReady) };
+    return client.sendCommand(command, options);
+  }
+
+  wasNotSent(error: unknown): boolean {
+    // Its class is not imported, and it has no code.
+    return error instanceof Error && error.constructor.name === "AbortError";
+  }
+
+  release(): void {
+    this.#unwritten.release();
+  }
+
+  renew(key: string | undefined): void {
+    // Whoever else finds out about the same connection must not end the next one.
+    const now = performance.now();
+    if (now - this.#renewedAt < RENEW_INTERVAL_MS) return;
+    this.#renewedAt = now;
+    this.send(key, ["QUIT"]).catch(() => undefined);
   }
 
   async openSubscriber(events: SubscriberEvents, signal: AbortSignal): Promise<Subscriber> {

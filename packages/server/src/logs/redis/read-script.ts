@@ -7,8 +7,8 @@ const MAX_PAGE_BYTES = 8 * 1024 * 1024;
 const MAX_PORTION = 128;
 
 /*
- * KEYS: state and events. ARGV: the position to read after, and how many events at most. Answers with nothing when
- * there is no stream, else with epoch, head, floor, whether it has ended (1 or 0), the seq of the first event of the
+ * KEYS: state and events. ARGV: the mark; the position to read after; how many events at most. Answers with nothing more
+ * than the mark when there is no stream, else with epoch, head, floor, whether it has ended (1 or 0), the seq of the first event of the
  * page, and the payloads. Writes nothing, so that it works where writing does not.
  */
 export const READ = new Script(
@@ -16,14 +16,14 @@ export const READ = new Script(
   false,
   `${LUA_NOW}${LUA_STATE}${LUA_OLDEST}
 local known = redis.call('GET', KEYS[1])
-if not known then return false end
+if not known then return { ARGV[1] } end
 local state = parse(known)
-if isForgotten(state) then return false end
-local events, after, limit = KEYS[2], tonumber(ARGV[1]), tonumber(ARGV[2])
+if isForgotten(state) then return { ARGV[1] } end
+local events, after, limit = KEYS[2], tonumber(ARGV[2]), tonumber(ARGV[3])
 local floor = oldest(events, state)
 local from = math.max(after + 1, floor)
 local page = {
-  state.epoch, string.format('%d', state.head), string.format('%d', floor), state.ended and '1' or '0',
+  ARGV[1], state.epoch, string.format('%d', state.head), string.format('%d', floor), state.ended and '1' or '0',
   string.format('%d', from)
 }
 local portion = math.floor(${MAX_PAGE_BYTES} * state.head / (state.bytes + 1))

@@ -1,16 +1,16 @@
 import { EventStoreError } from "../../errors.js";
 import type { LogEntry, LogPage } from "../../event-log.js";
 
-/** What the append script has answered for one of its streams. */
-export function appendAnswer(reply: unknown, stream: number): string {
-  const answer: unknown = Array.isArray(reply) ? reply[stream] : undefined;
+/** What the append script has answered for one of its streams. The first element of every answer is the mark. */
+export function appendAnswer(reply: readonly unknown[], stream: number): string {
+  const answer = reply[1 + stream];
   if (typeof answer === "string") return answer;
   throw unexpectedReply(reply);
 }
 
-export function parsePage(reply: unknown): LogPage | undefined {
-  if (reply === null) return undefined;
-  const [epoch, head, floor, ended, first, ...payloads] = texts(reply);
+export function parsePage(reply: readonly unknown[]): LogPage | undefined {
+  if (reply.length === 1) return undefined;
+  const [, epoch, head, floor, ended, first, ...payloads] = texts(reply);
   if (epoch === undefined || first === undefined) throw unexpectedReply(reply);
   const firstSeq = numberOf(first, reply);
   const entries = payloads.map((payload, index): LogEntry => ({ seq: firstSeq + index, payload }));
@@ -22,8 +22,8 @@ export function parsePage(reply: unknown): LogPage | undefined {
   };
 }
 
-function texts(reply: unknown): string[] {
-  if (Array.isArray(reply) && reply.every((item) => typeof item === "string")) return reply;
+function texts(reply: readonly unknown[]): readonly string[] {
+  if (reply.every((item) => typeof item === "string")) return reply;
   throw unexpectedReply(reply);
 }
 

@@ -1,5 +1,6 @@
 import { EventStoreError } from "../../errors.js";
 import { timeoutError } from "../../waits.js";
+import { randomId } from "../random-id.js";
 import { asError } from "./as-error.js";
 import type { Connection } from "./connection.js";
 import { Deadlines } from "./deadlines.js";
@@ -14,14 +15,17 @@ const LONGEST_WAIT_MS = 500;
 interface Call {
   readonly script: Script;
   readonly keys: readonly string[];
-  readonly args: readonly string[];
-  readonly resolve: (reply: unknown) => void;
+  /** The first one is the mark. */
+  readonly args: readonly [string, ...string[]];
+  readonly resolve: (reply: readonly unknown[]) => void;
   readonly reject: (error: Error) => void;
   /** When its time is up, on the monotonic clock in milliseconds. */
   readonly endsAt: number;
   waitMs: number;
   /** Whether it was handed to the client, ever. */
   isSent: boolean;
+  /** The code of the refusal that the last attempt met, if it did. */
+  refusal: string | undefined;
   /** Whether an attempt may have taken effect though its answer was lost. */
   isOpen: boolean;
 }
@@ -34,15 +38,22 @@ export class ScriptRunner {
   readonly #connection: Connection;
   readonly #timeoutMs: number;
   readonly #calls: Deadlines<Call>;
+  /** Each call is marked, and its answer too: some clients mix them up. */
+  readonly #markPrefix = randomId().slice(0, 8);
+  #marks = 0;
   #check: Promise<void> | undefined;
   #isChecked = false;
 
   constructor(connection: Connection, timeoutMs: number) {
     this.#connection = connection;
     this.#timeoutMs = timeoutMs;
-    this.#calls = new Deadlines(timeoutMs, (call) => {
-      const mayHaveHappened = call.script.isWrite && call.isSent;
-      call.reject(timeoutError(`Redis: ${call.script.name}`, timeoutMs, mayHaveHappened));
+    this.#calls = new Deadlines({
+      limitMs: timeoutMs,
+      onExpired: (call) => {
+        const mayHaveHappened = call.script.isWrite && call.isSent;
+        call.reject(timeoutError(`Redis: ${call.script.name}`, timeoutMs, mayHaveHappened));
+      },
+      onWaiting: (call) => this.#nudge(call),
     });
   }
 
@@ -50,24 +61,29 @@ export class ScriptRunner {
    * @returns a promise that is settled within the time limit, or a little later.
    * @throws {EventStoreError} `backend`, `timeout`
    */
-  run(script: Script, keys: readonly string[], args: readonly string[]): Promise<unknown> {
+  run(script: Script, keys: readonly string[], args: readonly string[]): Promise<readonly unknown[]> {
     return new Promise((resolve, reject) => {
-      const endsAt = performance.now() + this.#timeoutMs;
-      const waitMs = FIRST_WAIT_MS;
+      this.#marks += 1;
       const call: Call = {
         script,
         keys,
-        args,
+        args: [this.#markPrefix + String(this.#marks), ...args],
         resolve,
         reject,
-        endsAt,
-        waitMs,
+        endsAt: performance.now() + this.#timeoutMs,
+        waitMs: FIRST_WAIT_MS,
         isSent: false,
+        refusal: undefined,
         isOpen: false,
       };
       this.#calls.add(call);
       this.#attempt(call);
     });
+  }
+
+  /** Resolves when every call is done. None hangs, since each has a limit. */
+  settled(): Promise<void> {
+    return this.#calls.allRemoved();
   }
 
   #attempt(call: Call): void {
@@ -98,6 +114,11 @@ export class ScriptRunner {
   }
 
   #succeed(call: Call, reply: unknown): void {
+    if (!Array.isArray(reply) || reply[0] !== call.args[0]) {
+      this.#connection.renew(call.keys[0]);
+      this.#failed(call, new Error("The client gave the answer to another call."));
+      return;
+    }
     this.#calls.remove(call);
     call.resolve(reply);
   }
@@ -106,30 +127,51 @@ export class ScriptRunner {
     // Its time may be up: then nobody waits for another attempt.
     if (!this.#calls.has(call)) return;
     if (error instanceof EventStoreError) {
-      this.#calls.remove(call);
-      call.reject(error);
+      this.#reject(call, error);
       return;
     }
     const failure = failureOf(error);
-    if (failure.kind === "refused" && failure.code === "NOSCRIPT") {
-      // A server that was started, or flushed, since. It learns the script from this.
-      this.#send(call, "EVAL", call.script.source).then(
-        (reply) => this.#succeed(call, reply),
-        (reason: unknown) => this.#failed(call, reason),
-      );
+    if (failure.kind === "disconnected") {
+      if (this.#connection.wasNotSent(error)) call.isSent = call.isOpen;
+      call.isOpen ||= call.isSent;
+    } else if (failure.code === "NOSCRIPT") {
+      this.#teach(call);
+      return;
+    } else if (isPassing(failure)) {
+      call.isOpen ||= call.isSent && this.#connection.resends;
+    } else if (this.#connection.mixesAnswers && call.refusal !== failure.code) {
+      // An error bears no mark. When the call comes to the same again, it is its own.
+      call.refusal = failure.code;
+      this.#attempt(call);
       return;
     }
-    if (failure.kind === "disconnected") call.isOpen ||= call.isSent;
-    else if (isPassing(failure)) call.isOpen ||= call.isSent && this.#connection.resends;
-    const { waitMs } = call;
-    if (isPassing(failure) && performance.now() + waitMs < call.endsAt && !this.#connection.isClosed()) {
-      call.waitMs = Math.min(2 * waitMs, LONGEST_WAIT_MS);
-      setTimeout(() => this.#again(call), waitMs * (0.5 + Math.random() / 2));
+    const isTimeLeft = performance.now() + call.waitMs < call.endsAt;
+    if (isPassing(failure) && isTimeLeft && !this.#connection.isClosed()) {
+      setTimeout(() => this.#again(call), call.waitMs * (0.5 + Math.random() / 2));
+      call.waitMs = Math.min(2 * call.waitMs, LONGEST_WAIT_MS);
       return;
     }
-    this.#calls.remove(call);
     const mayHaveHappened = call.script.isWrite && call.isOpen && leavesOpen(failure);
-    call.reject(errorOf(call.script.name, failure, mayHaveHappened));
+    this.#reject(call, errorOf(call.script.name, failure, mayHaveHappened));
+  }
+
+  /** A server that was started, or flushed, since. It learns the script from this. */
+  #teach(call: Call): void {
+    this.#send(call, "EVAL", call.script.source).then(
+      (reply) => this.#succeed(call, reply),
+      (error: unknown) => this.#failed(call, error),
+    );
+  }
+
+  #reject(call: Call, error: EventStoreError): void {
+    this.#calls.remove(call);
+    call.reject(error);
+  }
+
+  /** Where answers are late by one call, the next one brings them, and shows it. */
+  #nudge(call: Call): void {
+    if (!this.#connection.mixesAnswers) return;
+    this.#connection.send(call.keys[0], ["PING"]).catch(() => undefined);
   }
 
   #again(call: Call): void {
@@ -158,7 +200,7 @@ export class ScriptRunner {
       if (failure.kind === "refused" && !isPassing(failure)) return;
       throw error;
     }
-    if (Array.isArray(reply) && Array.isArray(reply[0])) return;
+    if (!Array.isArray(reply) || reply.length !== 1 || reply[0] !== null) return;
     throw new EventStoreError(
       "backend",
       "This Redis has no Streams (XADD). They came with Redis 5; Redis 7 and Valkey 8 are what the log is made for.",

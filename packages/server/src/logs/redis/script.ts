@@ -1,4 +1,7 @@
-/** A Lua script, which the server knows by its SHA-1 once it has run it. */
+/**
+ * A Lua script, which the server knows by its SHA-1 once it has run it. Its first argument is the mark of the call, and
+ * so is the first element of its answer.
+ */
 export class Script {
   /** For error messages. */
   readonly name: string;

@@ -88,8 +88,11 @@ export class StreamCalls {
 
   /** Resolves when every call is done. None hangs, since each has a limit. */
   async settled(): Promise<void> {
-    while (this.#queues.size > this.#idleCount)
+    while (this.#queues.size > this.#idleCount) {
       await new Promise<void>((resolve) => this.#tellSettled.push(resolve));
+    }
+    // Reads of streams that nobody appends to.
+    await this.#runner.settled();
   }
 
   keysOf(stream: string): StreamKeys {

@@ -76,9 +76,10 @@ export class WakeUpFeed {
       } catch (error) {
         if (isAborted(signal)) break;
         onError(feedError(error));
-        onMissed([...this.#wanted]);
         await new Bell().rungWithin(waitMs * (0.5 + Math.random() / 2), signal).catch(() => undefined);
         waitMs = Math.min(2 * waitMs, LONGEST_WAIT_MS);
+        // Not before the wait: the server is hardly back at once.
+        onMissed([...this.#wanted]);
       }
     }
     this.#running = undefined;
