@@ -4,7 +4,7 @@ import { PostgresServer, whyNoPostgres } from "../../../test-support/postgres-se
 import { repetitions } from "../../../test-support/repetitions.js";
 import { migratePostgresLog, postgresLog } from "../src/logs/postgres.js";
 import { openPool } from "./support/postgres-fixtures.js";
-import { type Acknowledged, PostgresProcess } from "./support/postgres-process.js";
+import { type Acknowledged, AppendingProcess } from "./support/appending-process.js";
 import { seededRandom } from "./support/random.js";
 
 const STREAMS = 3;
@@ -51,10 +51,10 @@ describe.skipIf(why !== undefined)(`crashes${why === undefined ? "" : ` (skipped
   });
 
   /** Lets a process append, and does something to it or its server at a random instant. */
-  async function live(schema: string, end: (child: PostgresProcess) => Promise<void>) {
+  async function live(schema: string, end: (child: AppendingProcess) => Promise<void>) {
     const inFlight = 1 + Math.floor(random() * 8);
     const work = { streams: STREAMS, inFlight, appends: 1_000_000 };
-    const child = await PostgresProcess.start({ url: server.url, schema }, work);
+    const child = await AppendingProcess.start("./postgres-process.mjs", [server.url, schema], work);
     try {
       const wanted = Math.floor(random() * MAX_EVENTS_BEFORE_KILL);
       child.go();
@@ -111,7 +111,7 @@ describe.skipIf(why !== undefined)(`crashes${why === undefined ? "" : ` (skipped
     await migratePostgresLog(pool, { schema });
     const work = { streams: 1, inFlight: 16, appends: 300 };
     const [one, other] = await Promise.all(
-      [1, 2].map(() => PostgresProcess.start({ url: server.url, schema }, work)),
+      [1, 2].map(() => AppendingProcess.start("./postgres-process.mjs", [server.url, schema], work)),
     );
     one!.go();
     other!.go();

@@ -4,7 +4,7 @@ import { PostgresServer, whyNoPostgres } from "../../../test-support/postgres-se
 import type { EventStoreError } from "../src/errors.js";
 import { migratePostgresLog, postgresLog, type PostgresLogOptions } from "../src/logs/postgres.js";
 import { openPool } from "./support/postgres-fixtures.js";
-import { PostgresProcess } from "./support/postgres-process.js";
+import { AppendingProcess } from "./support/appending-process.js";
 
 const LIMIT = { timeout: 20_000 };
 /** So long that no test sees it. */
@@ -40,10 +40,11 @@ describe.skipIf(why !== undefined)(
 
     /** Another process appends so many events to "stream 0". */
     async function appendElsewhere(appends: number): Promise<void> {
-      const child = await PostgresProcess.start(
-        { url: server.url, schema },
-        { streams: 1, inFlight: 1, appends },
-      );
+      const child = await AppendingProcess.start("./postgres-process.mjs", [server.url, schema], {
+        streams: 1,
+        inFlight: 1,
+        appends,
+      });
       child.go();
       await child.ended();
       expect(child.acknowledged.length).toBe(appends);

@@ -6,7 +6,7 @@ import { redisLog } from "../src/logs/redis.js";
 import { describeRedis } from "./support/describe-redis.js";
 import { seededRandom } from "./support/random.js";
 import { openIoredis, type OpenClient } from "./support/redis-clients.js";
-import { type Acknowledged, RedisProcess } from "./support/redis-process.js";
+import { type Acknowledged, AppendingProcess } from "./support/appending-process.js";
 
 const STREAMS = 3;
 const KEEP = { maxEvents: null, maxBytes: null, ttlMs: null, headTtlMs: null };
@@ -75,9 +75,7 @@ for (const client of CLIENTS) {
     });
 
     const startWork = (appends: number) =>
-      RedisProcess.start({
-        client,
-        port: server.port,
+      AppendingProcess.start("./redis-process.mjs", [client, String(server.port)], {
         streams: STREAMS,
         inFlight: 1 + Math.floor(random() * 12),
         appends,

@@ -1,47 +1,16 @@
 import { faultProxy, type FaultProxy } from "@resumable-mcp/testing/fault-proxy";
-import { afterEach, expect, it } from "vitest";
-import { RedisServer } from "../../../test-support/redis-server.js";
+import { expect, it, onTestFinished } from "vitest";
+import type { RedisServer } from "../../../test-support/redis-server.js";
 import { repetitions } from "../../../test-support/repetitions.js";
 import type { EventLog, LogEntry } from "../src/event-log.js";
-import { type RedisClient, redisLog, type RedisLogOptions } from "../src/logs/redis.js";
+import { type RedisClient, redisLog } from "../src/logs/redis.js";
 import { describeRedis } from "./support/describe-redis.js";
-import { openIoredis, openNodeRedis, type OpenClient } from "./support/redis-clients.js";
-
-const KEEP = { maxEvents: null, maxBytes: null, ttlMs: null, headTtlMs: null };
-const KINDS = [
-  ["ioredis", openIoredis],
-  ["node-redis", openNodeRedis],
-] as const;
-
-const endings: (() => Promise<unknown>)[] = [];
-
-afterEach(async () => {
-  for (const end of endings.splice(0).reverse()) await end();
-});
-
-async function started(options?: Parameters<typeof RedisServer.start>[0]): Promise<RedisServer> {
-  const server = await RedisServer.start(options);
-  endings.push(() => server.stop());
-  return server;
-}
-
-type Opener = (server: { readonly port: number }) => Promise<OpenClient>;
-
-async function opened(
-  open: Opener,
-  server: { readonly port: number },
-  options: RedisLogOptions = {},
-): Promise<EventLog> {
-  const { client, close } = await open(server);
-  endings.push(close);
-  const log = redisLog(client, options);
-  endings.push(() => log.close());
-  return log;
-}
+import { openIoredis, openNodeRedis } from "./support/redis-clients.js";
+import { KEEP, KINDS, opened, started } from "./support/redis-fixtures.js";
 
 async function behindProxy(server: RedisServer): Promise<FaultProxy> {
   const proxy = await faultProxy({ target: `http://127.0.0.1:${server.port}`, seed: 1 });
-  endings.push(() => proxy.close());
+  onTestFinished(() => proxy.close());
   return proxy;
 }
 
@@ -292,7 +261,7 @@ describeRedis("redisLog when the connection breaks", () => {
   it("believes no answer that a client gives to the wrong call, and has it connect again", async () => {
     const server = await started();
     const { client, close } = await openNodeRedis(server);
-    endings.push(close);
+    onTestFinished(close);
     const log = redisLog(behindByOne(client));
     const wanted = numbered(40);
     for (const [index, payload] of wanted.entries()) {

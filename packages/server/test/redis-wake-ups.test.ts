@@ -1,44 +1,11 @@
 import { faultProxy } from "@resumable-mcp/testing/fault-proxy";
-import { afterEach, expect, it } from "vitest";
-import { RedisServer } from "../../../test-support/redis-server.js";
-import type { EventLog } from "../src/event-log.js";
-import { redisLog, type RedisLogOptions } from "../src/logs/redis.js";
+import { expect, it, onTestFinished } from "vitest";
+import type { RedisServer } from "../../../test-support/redis-server.js";
 import { describeRedis } from "./support/describe-redis.js";
 import { follow } from "./support/follower.js";
-import { openIoredis, openNodeRedis, type OpenClient } from "./support/redis-clients.js";
+import { openIoredis, openNodeRedis } from "./support/redis-clients.js";
+import { KEEP, KINDS, opened, started } from "./support/redis-fixtures.js";
 import { commandsDuring } from "./support/redis-commands.js";
-
-const KEEP = { maxEvents: null, maxBytes: null, ttlMs: null, headTtlMs: null };
-const KINDS = [
-  ["ioredis", openIoredis],
-  ["node-redis", openNodeRedis],
-] as const;
-
-const endings: (() => Promise<unknown>)[] = [];
-
-afterEach(async () => {
-  for (const end of endings.splice(0).reverse()) await end();
-});
-
-async function started(options?: Parameters<typeof RedisServer.start>[0]): Promise<RedisServer> {
-  const server = await RedisServer.start(options);
-  endings.push(() => server.stop());
-  return server;
-}
-
-type Opener = (server: { readonly port: number }) => Promise<OpenClient>;
-
-async function opened(
-  open: Opener,
-  server: { readonly port: number },
-  options: RedisLogOptions = {},
-): Promise<EventLog> {
-  const { client, close } = await open(server);
-  endings.push(close);
-  const log = redisLog(client, options);
-  endings.push(() => log.close());
-  return log;
-}
 
 /** How many channels are subscribed to. */
 async function channels(server: RedisServer): Promise<number> {
@@ -137,7 +104,7 @@ describeRedis("wake-ups of redisLog", () => {
     it(`find out that their connection has fallen silent, over ${kind}`, async () => {
       const server = await started();
       const proxy = await faultProxy({ target: `http://127.0.0.1:${server.port}`, seed: 1 });
-      endings.push(() => proxy.close());
+      onTestFinished(() => proxy.close());
       const errors: unknown[] = [];
       const options = { heartbeatMs: 200, timeoutMs: 300, onError: (error: unknown) => errors.push(error) };
       const log = await opened(open, proxy, options);

@@ -6,7 +6,7 @@ import { repetitions } from "../../../test-support/repetitions.js";
 import { sqliteLog } from "../src/logs/sqlite.js";
 import { seededRandom } from "./support/random.js";
 import { sqliteLibraries, type TestDatabase } from "./support/sqlite-libraries.js";
-import { type Acknowledged, SqliteProcess } from "./support/sqlite-process.js";
+import { type Acknowledged, AppendingProcess } from "./support/appending-process.js";
 
 const STREAMS = 3;
 const RETENTION = { maxEvents: null, maxBytes: null, ttlMs: null, headTtlMs: null };
@@ -21,11 +21,11 @@ async function liveAndDie(
   path: string,
   random: () => number,
 ): Promise<readonly Acknowledged[]> {
-  const child = await SqliteProcess.start(library, path, {
+  const args = [library, path, JSON.stringify({ durability: "off" })];
+  const child = await AppendingProcess.start("./sqlite-process.mjs", args, {
     streams: STREAMS,
     inFlight: 1 + Math.floor(random() * 8),
     appends: 1_000_000,
-    options: { durability: "off" },
   });
   try {
     const wanted = Math.floor(random() * MAX_EVENTS_BEFORE_KILL);

@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import { sqliteFixture } from "./support/sqlite-fixtures.js";
 import { sqliteLibraries } from "./support/sqlite-libraries.js";
-import { SqliteProcess } from "./support/sqlite-process.js";
+import { AppendingProcess } from "./support/appending-process.js";
 
 const APPENDS_EACH = 2000;
 const STREAMS = 2;
@@ -13,13 +13,13 @@ for (const [name, library] of Object.entries(sqliteLibraries())) {
       streams: STREAMS,
       inFlight: 16,
       appends: APPENDS_EACH,
-      options: { durability: "off" } as const,
     };
-    const children: SqliteProcess[] = [];
+    const args = [name, fixture.path, JSON.stringify({ durability: "off" })];
+    const children: AppendingProcess[] = [];
     try {
       children.push(
-        await SqliteProcess.start(name, fixture.path, work),
-        await SqliteProcess.start(name, fixture.path, work),
+        await AppendingProcess.start("./sqlite-process.mjs", args, work),
+        await AppendingProcess.start("./sqlite-process.mjs", args, work),
       );
       for (const child of children) child.go();
       await Promise.all(children.map((child) => child.ended()));

@@ -1,21 +1,13 @@
 import { EventStoreError } from "../errors.js";
 import type { EventLog, LogPage, Position, Retention } from "../event-log.js";
-import { DEFAULT_MAX_PAYLOAD_BYTES } from "../event-log.js";
 import type { AsyncKeyValue } from "../key-value/async-key-value.js";
+import { type CheckedEvent, checkedLog, type LogDriver } from "./checked-log.js";
 import { KeyValueBackend } from "./key-value-backend.js";
 import { KeyValueReader } from "./key-value-reader.js";
 import { KeyValueWriter } from "./key-value-writer.js";
 import type { KeyValueStream } from "./key-value-stream.js";
 import { Lanes } from "./lanes.js";
-import {
-  checkClock,
-  checkInteger,
-  checkPayload,
-  checkRange,
-  checkRetention,
-  checkStream,
-  closedError,
-} from "./validation.js";
+import { checkClock, checkInteger } from "./validation.js";
 import { WakeUps } from "./wake-ups.js";
 
 export interface KeyValueLogOptions {
@@ -71,16 +63,14 @@ export function keyValueLog(keyValue: AsyncKeyValue, options: KeyValueLogOptions
       `keyValue must be an AsyncKeyValue; it has no ${missing}. For Keyv and unstorage there are fromKeyv and fromUnstorage.`,
     );
   }
-  return new KeyValueLog(keyValue, options);
+  return checkedLog(options.maxPayloadBytes, () => new KeyValueLog(keyValue, options));
 }
 
-class KeyValueLog implements EventLog {
-  readonly #maxPayloadBytes: number;
+class KeyValueLog implements LogDriver {
   readonly #lanes: Lanes<KeyValueStream>;
   readonly #writer: KeyValueWriter;
   readonly #reader: KeyValueReader;
   readonly #wakeUps = new WakeUps();
-  #isClosed = false;
 
   constructor(keyValue: AsyncKeyValue, options: KeyValueLogOptions) {
     const {
@@ -90,14 +80,12 @@ class KeyValueLog implements EventLog {
       now = Date.now,
     } = options;
     const { maxPendingBytes = 64 * 1024 * 1024 } = options;
-    this.#maxPayloadBytes = options.maxPayloadBytes ?? DEFAULT_MAX_PAYLOAD_BYTES;
     if (typeof collection !== "string") {
       throw new EventStoreError("invalid-option", `collection must be a string, not ${typeof collection}.`);
     }
     checkInteger("timeoutMs", timeoutMs, 1, LONGEST_TIMEOUT_MS);
     checkInteger("maxOpenStreams", maxOpenStreams, 1);
     checkInteger("maxPendingBytes", maxPendingBytes, 1);
-    checkInteger("maxPayloadBytes", this.#maxPayloadBytes, 1);
     checkClock(now);
     const backend = new KeyValueBackend(keyValue, collection, timeoutMs);
     this.#lanes = new Lanes(maxOpenStreams);
@@ -105,48 +93,29 @@ class KeyValueLog implements EventLog {
     this.#reader = new KeyValueReader(backend, this.#lanes, now);
   }
 
-  // The methods are async so that every failure is a rejection; each takes its place in the order before it gives way.
-  async append(stream: string, payload: string, retention: Retention): Promise<Position> {
-    this.#assertOpen();
-    checkStream(stream);
-    checkRetention(retention);
-    const bytes = checkPayload(payload, this.#maxPayloadBytes);
-    return this.#writer.append(stream, { payload, bytes }, retention);
+  append(stream: string, event: CheckedEvent, retention: Retention): Promise<Position> {
+    return this.#writer.append(stream, event, retention);
   }
 
-  async read(stream: string, after: number, limit: number): Promise<LogPage | undefined> {
-    this.#assertOpen();
-    checkStream(stream);
-    checkRange(after, limit);
+  read(stream: string, after: number, limit: number): Promise<LogPage | undefined> {
     return this.#reader.read(stream, after, limit);
   }
 
   subscribe(stream: string, wake: () => void): () => void {
-    this.#assertOpen();
-    checkStream(stream);
     return this.#wakeUps.subscribe(stream, wake);
   }
 
-  async end(stream: string): Promise<void> {
-    this.#assertOpen();
-    checkStream(stream);
+  end(stream: string): Promise<void> {
     return this.#writer.end(stream);
   }
 
-  async delete(stream: string): Promise<void> {
-    this.#assertOpen();
-    checkStream(stream);
+  delete(stream: string): Promise<void> {
     return this.#writer.delete(stream);
   }
 
   /** What was asked for before is still done. */
   async close(): Promise<void> {
-    this.#isClosed = true;
     this.#wakeUps.close();
     await this.#writer.settled();
-  }
-
-  #assertOpen(): void {
-    if (this.#isClosed) throw closedError();
   }
 }

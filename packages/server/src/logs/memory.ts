@@ -1,17 +1,8 @@
 import type { EventLog, LogPage, Position, Retention } from "../event-log.js";
-import { DEFAULT_MAX_PAYLOAD_BYTES } from "../event-log.js";
+import { type CheckedEvent, checkedLog, type LogDriver } from "./checked-log.js";
 import { MemoryStream } from "./memory-stream.js";
 import { RecencyList } from "./recency-list.js";
-import {
-  checkClock,
-  checkInteger,
-  checkPayload,
-  checkRange,
-  checkRetention,
-  checkStream,
-  closedError,
-  endedError,
-} from "./validation.js";
+import { checkClock, checkInteger, endedError } from "./validation.js";
 import { WakeUps } from "./wake-ups.js";
 
 export interface MemoryLogOptions {
@@ -52,12 +43,11 @@ const EVENTS_SWEPT_PER_STREAM = 64;
  * @throws {EventStoreError} `invalid-option`
  */
 export function memoryLog(options: MemoryLogOptions = {}): EventLog {
-  return new MemoryLog(options);
+  return checkedLog(options.maxPayloadBytes, () => new MemoryLog(options));
 }
 
-class MemoryLog implements EventLog {
+class MemoryLog implements LogDriver {
   readonly #maxTotalBytes: number;
-  readonly #maxPayloadBytes: number;
   readonly #now: () => number;
   readonly #streams = new Map<string, MemoryStream>();
   /** Streams with events in the order of use, and streams without any in the order in which they fell silent. */
@@ -72,20 +62,14 @@ class MemoryLog implements EventLog {
 
   constructor(options: MemoryLogOptions) {
     this.#maxTotalBytes = options.maxTotalBytes ?? DEFAULT_MAX_TOTAL_BYTES;
-    this.#maxPayloadBytes = options.maxPayloadBytes ?? DEFAULT_MAX_PAYLOAD_BYTES;
     this.#now = options.now ?? Date.now;
     checkInteger("maxTotalBytes", this.#maxTotalBytes, 1);
-    checkInteger("maxPayloadBytes", this.#maxPayloadBytes, 1);
     checkClock(this.#now);
   }
 
   // The methods are async so that every failure is a rejection; each takes effect before it first gives way.
   // eslint-disable-next-line @typescript-eslint/require-await
-  async append(name: string, payload: string, retention: Retention): Promise<Position> {
-    this.#assertOpen();
-    checkStream(name);
-    checkRetention(retention);
-    const bytes = checkPayload(payload, this.#maxPayloadBytes);
+  async append(name: string, { payload, bytes }: CheckedEvent, retention: Retention): Promise<Position> {
     const now = this.#now();
     const stream = this.#find(name, now) ?? this.#create(name, retention, now);
     if (stream.window.isEnded) throw endedError(name);
@@ -98,24 +82,17 @@ class MemoryLog implements EventLog {
 
   // eslint-disable-next-line @typescript-eslint/require-await
   async read(name: string, after: number, limit: number): Promise<LogPage | undefined> {
-    this.#assertOpen();
-    checkStream(name);
-    checkRange(after, limit);
     const stream = this.#find(name, this.#now());
     if (stream !== undefined && stream.window.count > 0) this.#full.use(stream.place);
     return stream?.page(after, limit);
   }
 
   subscribe(name: string, wake: () => void): () => void {
-    this.#assertOpen();
-    checkStream(name);
     return this.#wakeUps.subscribe(name, wake);
   }
 
   // eslint-disable-next-line @typescript-eslint/require-await
   async end(name: string): Promise<void> {
-    this.#assertOpen();
-    checkStream(name);
     const stream = this.#find(name, this.#now());
     if (stream === undefined) return;
     stream.window.isEnded = true;
@@ -124,8 +101,6 @@ class MemoryLog implements EventLog {
 
   // eslint-disable-next-line @typescript-eslint/require-await
   async delete(name: string): Promise<void> {
-    this.#assertOpen();
-    checkStream(name);
     const stream = this.#streams.get(name);
     if (stream === undefined) return;
     this.#forget(stream);
@@ -139,10 +114,6 @@ class MemoryLog implements EventLog {
     this.#streams.clear();
     this.#sweep = undefined;
     this.#wakeUps.close();
-  }
-
-  #assertOpen(): void {
-    if (this.#isClosed) throw closedError();
   }
 
   /** The stream as of now: without what has expired, or not at all when it is forgotten. */

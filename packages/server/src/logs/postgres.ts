@@ -1,11 +1,6 @@
 import { EventStoreError } from "../errors.js";
-import {
-  DEFAULT_MAX_PAYLOAD_BYTES,
-  type EventLog,
-  type LogPage,
-  type Position,
-  type Retention,
-} from "../event-log.js";
+import type { EventLog, LogPage, Position, Retention } from "../event-log.js";
+import { type CheckedEvent, checkedLog, type LogDriver } from "./checked-log.js";
 import { Appender } from "./postgres/appender.js";
 import { checkPool, maxConnections, type PostgresPool } from "./postgres/pool.js";
 import { RemoteWakeUps } from "./postgres/remote-wake-ups.js";
@@ -15,14 +10,7 @@ import { statementsOf } from "./postgres/statements.js";
 import { StreamCalls } from "./postgres/stream-calls.js";
 import { Sweeper } from "./postgres/sweeper.js";
 import { channelOf } from "./postgres/topics.js";
-import {
-  checkInteger,
-  checkPayload,
-  checkRange,
-  checkRetention,
-  checkStream,
-  closedError,
-} from "./validation.js";
+import { checkFunction, checkInteger } from "./validation.js";
 
 export type { PostgresPool, PostgresPoolClient, PostgresResult } from "./postgres/pool.js";
 export { migratePostgresLog, type MigrateOptions } from "./postgres/schema.js";
@@ -108,11 +96,10 @@ const MAX_TIMER_MS = 2_147_483_647;
  */
 export function postgresLog(pool: PostgresPool, options: PostgresLogOptions = {}): EventLog {
   checkPool(pool);
-  return new PostgresLog(pool, options);
+  return checkedLog(options.maxPayloadBytes, () => new PostgresLog(pool, options));
 }
 
-class PostgresLog implements EventLog {
-  readonly #maxPayloadBytes: number;
+class PostgresLog implements LogDriver {
   readonly #calls: StreamCalls;
   readonly #wakeUps: RemoteWakeUps;
   readonly #sweeper: Sweeper;
@@ -123,14 +110,12 @@ class PostgresLog implements EventLog {
     const { sweepIntervalMs = 60_000, maxPendingBytes = 256 * 1024 * 1024 } = options;
     const { onError = () => undefined, wakeUp = pool.connect === undefined ? "poll" : "notify" } = options;
     const { pollIntervalMs = wakeUp === "poll" ? 1000 : 15_000 } = options;
-    this.#maxPayloadBytes = options.maxPayloadBytes ?? DEFAULT_MAX_PAYLOAD_BYTES;
     checkSchema(schema);
     checkWakeUp(wakeUp, pool);
     checkInteger("pollIntervalMs", pollIntervalMs, 1, MAX_TIMER_MS);
     checkInteger("heartbeatMs", heartbeatMs, 1, MAX_TIMER_MS);
     checkInteger("timeoutMs", timeoutMs, 1, MAX_TIMER_MS);
     checkInteger("sweepIntervalMs", sweepIntervalMs, 1, MAX_TIMER_MS);
-    checkInteger("maxPayloadBytes", this.#maxPayloadBytes, 1);
     checkInteger("maxPendingBytes", maxPendingBytes, 1);
     checkFunction("onError", onError);
     const runner = new StatementRunner(pool, timeoutMs);
@@ -150,37 +135,23 @@ class PostgresLog implements EventLog {
     });
   }
 
-  // The methods are async so that every failure is a rejection; each takes its place in the order before it gives way.
-  async append(stream: string, payload: string, retention: Retention): Promise<Position> {
-    this.#assertOpen();
-    checkStream(stream);
-    checkRetention(retention);
-    const bytes = checkPayload(payload, this.#maxPayloadBytes);
-    return this.#calls.append(stream, { payload, bytes }, retention);
+  append(stream: string, event: CheckedEvent, retention: Retention): Promise<Position> {
+    return this.#calls.append(stream, event, retention);
   }
 
-  async read(stream: string, after: number, limit: number): Promise<LogPage | undefined> {
-    this.#assertOpen();
-    checkStream(stream);
-    checkRange(after, limit);
+  read(stream: string, after: number, limit: number): Promise<LogPage | undefined> {
     return this.#calls.read(stream, after, limit);
   }
 
   subscribe(stream: string, wake: () => void): () => void {
-    this.#assertOpen();
-    checkStream(stream);
     return this.#wakeUps.subscribe(stream, wake);
   }
 
-  async end(stream: string): Promise<void> {
-    this.#assertOpen();
-    checkStream(stream);
+  end(stream: string): Promise<void> {
     return this.#calls.end(stream);
   }
 
-  async delete(stream: string): Promise<void> {
-    this.#assertOpen();
-    checkStream(stream);
+  delete(stream: string): Promise<void> {
     return this.#calls.delete(stream);
   }
 
@@ -193,10 +164,6 @@ class PostgresLog implements EventLog {
   async #close(): Promise<void> {
     await Promise.all([this.#calls.settled(), this.#wakeUps.close(), this.#sweeper.stop()]);
     await this.#wakeUps.told();
-  }
-
-  #assertOpen(): void {
-    if (this.#closed !== undefined) throw closedError();
   }
 }
 
@@ -217,9 +184,4 @@ function checkWakeUp(wakeUp: unknown, pool: PostgresPool): void {
       'wakeUp "notify" keeps one connection of the pool, which must be of at least 2; use "poll".',
     );
   }
-}
-
-function checkFunction(name: string, value: unknown): void {
-  if (typeof value === "function") return;
-  throw new EventStoreError("invalid-option", `${name} must be a function, not ${typeof value}.`);
 }

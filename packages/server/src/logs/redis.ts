@@ -1,25 +1,13 @@
 import { EventStoreError } from "../errors.js";
-import {
-  DEFAULT_MAX_PAYLOAD_BYTES,
-  type EventLog,
-  type LogPage,
-  type Position,
-  type Retention,
-} from "../event-log.js";
+import type { EventLog, LogPage, Position, Retention } from "../event-log.js";
+import { type CheckedEvent, checkedLog, type LogDriver } from "./checked-log.js";
 import type { RedisClient } from "./redis/clients.js";
 import type { Connection } from "./redis/connection.js";
 import { connectionOf } from "./redis/connection-of.js";
 import { RemoteWakeUps } from "./redis/remote-wake-ups.js";
 import { ScriptRunner } from "./redis/script-runner.js";
 import { StreamCalls } from "./redis/stream-calls.js";
-import {
-  checkInteger,
-  checkPayload,
-  checkRange,
-  checkRetention,
-  checkStream,
-  closedError,
-} from "./validation.js";
+import { checkFunction, checkInteger } from "./validation.js";
 
 export type {
   IoredisClient,
@@ -100,15 +88,13 @@ const MAX_TIMER_MS = 2_147_483_647;
  * @throws {EventStoreError} `invalid-option`, also for a client that is not connected.
  */
 export function redisLog(client: RedisClient, options: RedisLogOptions = {}): EventLog {
-  return new RedisLog(connectionOf(client), options);
+  return checkedLog(options.maxPayloadBytes, () => new RedisLog(connectionOf(client), options));
 }
 
-class RedisLog implements EventLog {
-  readonly #maxPayloadBytes: number;
+class RedisLog implements LogDriver {
   readonly #calls: StreamCalls;
   readonly #wakeUps: RemoteWakeUps;
   readonly #connection: Connection;
-  #isClosed = false;
   #isReleased = false;
 
   constructor(connection: Connection, options: RedisLogOptions) {
@@ -119,11 +105,9 @@ class RedisLog implements EventLog {
     } = options;
     const { maxPendingBytes = DEFAULT_MAX_PENDING_BYTES, onError = () => undefined } = options;
     const { maxOpenStreams = DEFAULT_MAX_OPEN_STREAMS } = options;
-    this.#maxPayloadBytes = options.maxPayloadBytes ?? DEFAULT_MAX_PAYLOAD_BYTES;
     checkPrefix(prefix);
     checkInteger("timeoutMs", timeoutMs, 1, MAX_TIMER_MS);
     checkInteger("heartbeatMs", heartbeatMs, 1, MAX_TIMER_MS);
-    checkInteger("maxPayloadBytes", this.#maxPayloadBytes, 1);
     checkInteger("maxPendingBytes", maxPendingBytes, 1);
     checkInteger("maxOpenStreams", maxOpenStreams, 1);
     checkFunction("onError", onError);
@@ -140,52 +124,33 @@ class RedisLog implements EventLog {
     });
   }
 
-  // The methods are async so that every failure is a rejection; each takes its place in the order before it gives way.
-  async append(stream: string, payload: string, retention: Retention): Promise<Position> {
-    this.#assertOpen();
-    checkStream(stream);
-    checkRetention(retention);
-    const bytes = checkPayload(payload, this.#maxPayloadBytes);
+  append(stream: string, { payload, bytes }: CheckedEvent, retention: Retention): Promise<Position> {
     return this.#calls.append(stream, payload, bytes, retention);
   }
 
-  async read(stream: string, after: number, limit: number): Promise<LogPage | undefined> {
-    this.#assertOpen();
-    checkStream(stream);
-    checkRange(after, limit);
+  read(stream: string, after: number, limit: number): Promise<LogPage | undefined> {
     return this.#calls.read(stream, after, limit);
   }
 
   subscribe(stream: string, wake: () => void): () => void {
-    this.#assertOpen();
-    checkStream(stream);
     return this.#wakeUps.subscribe(stream, this.#calls.keysOf(stream).state, wake);
   }
 
-  async end(stream: string): Promise<void> {
-    this.#assertOpen();
-    checkStream(stream);
+  end(stream: string): Promise<void> {
     return this.#calls.end(stream);
   }
 
-  async delete(stream: string): Promise<void> {
-    this.#assertOpen();
-    checkStream(stream);
+  delete(stream: string): Promise<void> {
     return this.#calls.delete(stream);
   }
 
   /** What was asked for before is still done, each within its time. */
   async close(): Promise<void> {
-    this.#isClosed = true;
     await this.#wakeUps.close();
     await this.#calls.settled();
     if (this.#isReleased) return;
     this.#isReleased = true;
     this.#connection.release();
-  }
-
-  #assertOpen(): void {
-    if (this.#isClosed) throw closedError();
   }
 }
 
@@ -195,9 +160,4 @@ function checkPrefix(prefix: unknown): void {
     "invalid-option",
     `prefix must be a string without braces, not ${JSON.stringify(prefix)}.`,
   );
-}
-
-function checkFunction(name: string, value: unknown): void {
-  if (typeof value === "function") return;
-  throw new EventStoreError("invalid-option", `${name} must be a function, not ${typeof value}.`);
 }

@@ -1,6 +1,6 @@
 import type { EventLog, LogPage, Position, Retention } from "../event-log.js";
 import { EventStoreError } from "../errors.js";
-import { DEFAULT_MAX_PAYLOAD_BYTES } from "../event-log.js";
+import { type CheckedEvent, checkedLog, type LogDriver } from "./checked-log.js";
 import { backendError, checkOpen, isBusy, type SqliteDatabase } from "./sqlite/database.js";
 import { ForeignChanges } from "./sqlite/foreign-changes.js";
 import { GroupCommit } from "./sqlite/group-commit.js";
@@ -9,15 +9,7 @@ import { type Durability, openSchema } from "./sqlite/schema.js";
 import { prepareStatements, type Statements } from "./sqlite/statements.js";
 import { type NewEvent, Streams } from "./sqlite/streams.js";
 import { Sweeper } from "./sqlite/sweeper.js";
-import {
-  checkClock,
-  checkInteger,
-  checkPayload,
-  checkRange,
-  checkRetention,
-  checkStream,
-  closedError,
-} from "./validation.js";
+import { checkClock, checkInteger, closedError } from "./validation.js";
 import { WakeUps } from "./wake-ups.js";
 
 export type { SqliteDatabase, SqliteStatement, SqliteValue } from "./sqlite/database.js";
@@ -105,12 +97,11 @@ const BUSY_READ_RETRY_MS = 10;
  *   too long, no database, or has tables of a newer release.
  */
 export function sqliteLog(database: SqliteDatabase, options: SqliteLogOptions = {}): EventLog {
-  return new SqliteLog(database, options);
+  return checkedLog(options.maxPayloadBytes, () => new SqliteLog(database, options));
 }
 
-class SqliteLog implements EventLog {
+class SqliteLog implements LogDriver {
   readonly #database: SqliteDatabase;
-  readonly #maxPayloadBytes: number;
   readonly #busyTimeoutMs: number;
   readonly #now: () => number;
   readonly #statements: Statements;
@@ -124,7 +115,6 @@ class SqliteLog implements EventLog {
   constructor(database: SqliteDatabase, options: SqliteLogOptions) {
     const {
       durability = "full",
-      maxPayloadBytes = DEFAULT_MAX_PAYLOAD_BYTES,
       busyTimeoutMs = DEFAULT_BUSY_TIMEOUT_MS,
       maxPendingBytes = DEFAULT_MAX_PENDING_BYTES,
       pollIntervalMs = DEFAULT_POLL_INTERVAL_MS,
@@ -133,7 +123,6 @@ class SqliteLog implements EventLog {
     } = options;
     checkDatabase(database);
     checkDurability(durability);
-    checkInteger("maxPayloadBytes", maxPayloadBytes, 1);
     checkInteger("busyTimeoutMs", busyTimeoutMs, 0, MAX_TIMER_MS);
     checkInteger("maxPendingBytes", maxPendingBytes, 1);
     checkInteger("pollIntervalMs", pollIntervalMs, 1, MAX_TIMER_MS);
@@ -141,7 +130,6 @@ class SqliteLog implements EventLog {
     checkClock(now);
     openSchema(database, durability, BLOCKING_BUSY_TIMEOUT_MS);
     this.#database = database;
-    this.#maxPayloadBytes = maxPayloadBytes;
     this.#busyTimeoutMs = busyTimeoutMs;
     this.#now = now;
     this.#statements = prepareStatements(database);
@@ -158,11 +146,7 @@ class SqliteLog implements EventLog {
     this.#sweeper = new Sweeper(database, this.#statements, sweepIntervalMs, now);
   }
 
-  async append(stream: string, payload: string, retention: Retention): Promise<Position> {
-    this.#assertOpen();
-    checkStream(stream);
-    checkRetention(retention);
-    const bytes = checkPayload(payload, this.#maxPayloadBytes);
+  async append(stream: string, { payload, bytes }: CheckedEvent, retention: Retention): Promise<Position> {
     const event: NewEvent = { stream, payload, bytes, retention, now: this.#now() };
     const position = await this.#writes.submit({
       bytes,
@@ -174,9 +158,6 @@ class SqliteLog implements EventLog {
   }
 
   async read(stream: string, after: number, limit: number): Promise<LogPage | undefined> {
-    this.#assertOpen();
-    checkStream(stream);
-    checkRange(after, limit);
     const deadline = performance.now() + this.#busyTimeoutMs;
     for (;;) {
       checkOpen(this.#database);
@@ -187,13 +168,11 @@ class SqliteLog implements EventLog {
         if (!isBusy(error) || performance.now() >= deadline) throw backendError("in a read", error);
       }
       await new Promise((resolve) => setTimeout(resolve, BUSY_READ_RETRY_MS));
-      this.#assertOpen();
+      if (this.#isClosed) throw closedError();
     }
   }
 
   subscribe(stream: string, wake: () => void): () => void {
-    this.#assertOpen();
-    checkStream(stream);
     const stopListening = this.#foreignChanges.listen();
     const unsubscribe = this.#wakeUps.subscribe(stream, wake);
     return () => {
@@ -203,16 +182,12 @@ class SqliteLog implements EventLog {
   }
 
   async end(stream: string): Promise<void> {
-    this.#assertOpen();
-    checkStream(stream);
     const now = this.#now();
     await this.#writes.submit({ bytes: 0, run: () => this.#streams.end(stream, now) });
     this.#wakeUps.wake(stream);
   }
 
   async delete(stream: string): Promise<void> {
-    this.#assertOpen();
-    checkStream(stream);
     await this.#writes.submit({ bytes: 0, run: () => this.#streams.delete(stream) });
     this.#wakeUps.wake(stream);
     this.#sweeper.sweepSoon();
@@ -226,10 +201,6 @@ class SqliteLog implements EventLog {
       this.#wakeUps.close();
     }
     await this.#writes.drain();
-  }
-
-  #assertOpen(): void {
-    if (this.#isClosed) throw closedError();
   }
 }
 

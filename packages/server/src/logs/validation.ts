@@ -83,6 +83,12 @@ export function checkClock(now: unknown): void {
   );
 }
 
+/** @throws {EventStoreError} `invalid-option` when the value is not a function. */
+export function checkFunction(name: string, value: unknown): void {
+  if (typeof value === "function") return;
+  throw new EventStoreError("invalid-option", `${name} must be a function, not ${typeof value}.`);
+}
+
 /** The error of an append to a stream that has ended. */
 export function endedError(stream: string): EventStoreError {
   return new EventStoreError(

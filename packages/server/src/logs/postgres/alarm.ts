@@ -1,3 +1,5 @@
+import { unref } from "../unref.js";
+
 /** A wait that ends by its time, by being rung, or with the signal, whichever is first. */
 export interface Alarm {
   readonly rung: Promise<void>;
@@ -28,12 +30,4 @@ export function alarm(signal: AbortSignal): Alarm {
       unref(timer);
     },
   };
-}
-
-function unref(timer: unknown): void {
-  if (isUnrefable(timer)) timer.unref();
-}
-
-function isUnrefable(timer: unknown): timer is { unref(): unknown } {
-  return typeof timer === "object" && timer !== null && "unref" in timer && typeof timer.unref === "function";
 }

@@ -3,8 +3,6 @@ import { once } from "node:events";
 import { createInterface, type Interface } from "node:readline";
 import { fileURLToPath } from "node:url";
 
-const script = fileURLToPath(new URL("./redis-process.mjs", import.meta.url));
-
 export interface Acknowledged {
   readonly stream: string;
   readonly epoch: string;
@@ -12,28 +10,36 @@ export interface Acknowledged {
   readonly payload: string;
 }
 
-export interface RedisProcessWork {
-  readonly client: "ioredis" | "node-redis";
-  readonly port: number;
-  /** Named `stream 0` and so on. */
+/** How much a process appends, to streams named `stream 0` and so on. */
+export interface AppendingWork {
   readonly streams: number;
   readonly inFlight: number;
   readonly appends: number;
 }
 
-/** A real process that appends to a Redis log, and tells what was acknowledged. */
-export class RedisProcess {
+/** A real process that appends to a log and tells what was acknowledged, a line each. */
+export class AppendingProcess {
   readonly acknowledged: Acknowledged[] = [];
   readonly #process: ChildProcess;
   readonly #lines: Interface;
   readonly #ended: Promise<unknown>;
 
-  /** Resolves when it is connected. It appends from `go` on. */
-  static async start(work: RedisProcessWork): Promise<RedisProcess> {
-    const { client, port, streams, inFlight, appends } = work;
-    const args = [client, port, streams, inFlight, appends].map(String);
-    const child = spawn(process.execPath, [script, ...args], { stdio: ["pipe", "pipe", "inherit"] });
-    const started = new RedisProcess(child);
+  /**
+   * Resolves when it is ready. It appends from `go` on.
+   *
+   * @param script the name of a script beside this file, which takes `args` and then the numbers of the work.
+   */
+  static async start(
+    script: string,
+    args: readonly string[],
+    { streams, inFlight, appends }: AppendingWork,
+  ): Promise<AppendingProcess> {
+    const path = fileURLToPath(new URL(script, import.meta.url));
+    const numbers = [streams, inFlight, appends].map(String);
+    const child = spawn(process.execPath, [path, ...args, ...numbers], {
+      stdio: ["pipe", "pipe", "inherit"],
+    });
+    const started = new AppendingProcess(child);
     await Promise.race([once(started.#lines, "line"), started.#ended]);
     started.#lines.on("line", (line) => started.#take(line));
     return started;
@@ -67,6 +73,7 @@ export class RedisProcess {
       // The last line of a killed process may be cut off; that event was not acknowledged to anybody.
       return;
     }
+    // The scripts write nothing else.
     const [stream, epoch, seq, payload] = parsed as [string, string, number, string];
     this.acknowledged.push({ stream, epoch, seq, payload });
   }
