@@ -1,5 +1,3 @@
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
 import { describe, expect, test, vi } from "vitest";
 import { repetitions } from "../../../test-support/repetitions.js";
 import type { EventLog } from "../src/event-log.js";
@@ -8,6 +6,7 @@ import { memoryKeyValue } from "../src/key-value/memory.js";
 import { memoryLog } from "../src/logs/memory.js";
 import { pause } from "./support/caller.js";
 import { FaultyLog } from "./support/faulty-log.js";
+import { heapInUse } from "./support/heap.js";
 import { answer, collector, messagesOf, numbered } from "./support/messages.js";
 
 /** The names of all streams that a log has been given and has not deleted. */
@@ -180,16 +179,9 @@ test("no timer outlives what it limits", async () => {
 });
 
 describe("memory", () => {
-  const collectGarbage = exposeGarbageCollector();
-
   async function heapAfter(sessions: number, run: (session: number) => Promise<void>): Promise<number> {
     for (let session = 0; session < sessions; session += 1) await run(session);
-    // Finalizers run in tasks of their own, between collections.
-    for (let round = 0; round < 5; round += 1) {
-      collectGarbage();
-      await new Promise((resolve) => setTimeout(resolve, 0));
-    }
-    return process.memoryUsage().heapUsed;
+    return heapInUse();
   }
 
   async function shortSession(store: EventStore, sessionId: string): Promise<void> {
@@ -236,10 +228,3 @@ describe("memory", () => {
     expect(after - before).toBeLessThan(400_000);
   });
 });
-
-function exposeGarbageCollector(): () => void {
-  setFlagsFromString("--expose-gc");
-  const collect: unknown = runInNewContext("gc");
-  if (typeof collect !== "function") throw new Error("this Node does not expose its garbage collector");
-  return () => void Reflect.apply(collect, undefined, []);
-}
