@@ -6,6 +6,7 @@ import { Journal, type Counters, type ProxyEvent } from "./fault-proxy/journal.j
 import { seededRandom } from "./fault-proxy/random.js";
 import { reset } from "./fault-proxy/reset.js";
 import { Schedule } from "./fault-proxy/schedule.js";
+import { Turns } from "./fault-proxy/turns.js";
 import type { Direction, Weather } from "./fault-proxy/weather.js";
 
 export { isCutInMidStream, isCutOnResume } from "./fault-proxy/journal.js";
@@ -25,6 +26,7 @@ export type {
   Offline,
   Outages,
   Silence,
+  Storms,
   Trickle,
   Unavailable,
   Weather,
@@ -62,6 +64,8 @@ export interface FaultProxy {
   readonly counters: Counters;
   /** How many connections are open now, on at least one of their two sides. */
   readonly connections: number;
+  /** For how long nothing at all got through, in milliseconds: outages and storms. */
+  readonly refusedMs: number;
   /**
    * Replaces the weather, for open connections too: it counts their bytes from now on.
    * @throws {ResumeError} `invalid-option` when a fault is out of range; the weather stays as it was.
@@ -101,12 +105,16 @@ export async function faultProxy(options: FaultProxyOptions): Promise<FaultProxy
   let opened = 0;
   let weather: Weather = [];
   let weatherNumber = 0;
+  let turns = new Turns();
+  let refusedBeforeMs = 0;
   let schedule = new Schedule(weather, connections, []);
   const setWeather = (next: Weather) => {
     schedule.end();
+    refusedBeforeMs += schedule.refusedMs;
     weather = next;
     weatherNumber += 1;
-    for (const connection of connections) connection.setWeather(next);
+    turns = new Turns();
+    for (const connection of connections) connection.setWeather(next, turns);
     schedule = new Schedule(next, connections, [seed, 0, weatherNumber]);
   };
 
@@ -137,6 +145,8 @@ export async function faultProxy(options: FaultProxyOptions): Promise<FaultProxy
       maxBufferedBytes,
       journal,
       weather,
+      turns,
+      storm: () => schedule.storm,
     });
     connections.add(connection);
     void connection.closed.then(() => connections.delete(connection));
@@ -180,6 +190,9 @@ export async function faultProxy(options: FaultProxyOptions): Promise<FaultProxy
     },
     get connections() {
       return connections.size;
+    },
+    get refusedMs() {
+      return refusedBeforeMs + schedule.refusedMs;
     },
     setWeather(next) {
       checkWeather("weather", next);

@@ -1,6 +1,6 @@
 import { ResumeError } from "@resumable-mcp/client";
 import { REQUEST_KINDS, type RequestKind } from "./request-heads.js";
-import type { ByteRange, Direction, Fault, Weather } from "./weather.js";
+import type { ByteRange, Direction, Fault, Storms, Unavailable, Weather } from "./weather.js";
 
 /** The longest delay that a Node timer takes, in milliseconds: 2^31 - 1, or 24 days. */
 export const MAX_TIMER_MS = 2_147_483_647;
@@ -43,6 +43,12 @@ function checkCommon(
   for (const kind of fault.on) checkOneOf(`${option}.on`, kind, REQUEST_KINDS);
 }
 
+function checkAnswer(option: string, { retryAfterSeconds, status }: Storms | Unavailable): void {
+  if (status !== undefined) checkInteger(`${option}.status`, status, 400, 599);
+  if (retryAfterSeconds === undefined) return;
+  checkInteger(`${option}.retryAfterSeconds`, retryAfterSeconds, 0, MAX_TIMER_MS);
+}
+
 function checkFault(option: string, fault: Fault): void {
   switch (fault.kind) {
     case "kills":
@@ -55,9 +61,12 @@ function checkFault(option: string, fault: Fault): void {
       return;
     case "cuts":
       checkRange(`${option}.afterBytes`, fault.afterBytes);
+      if (fault.every !== undefined) checkInteger(`${option}.every`, fault.every, 1, Number.MAX_SAFE_INTEGER);
       checkCommon(option, fault);
       return;
     case "outages":
+    case "storms":
+      if (fault.kind === "storms") checkAnswer(option, fault);
       checkNumber(`${option}.lastingMs`, fault.lastingMs, 1, MAX_TIMER_MS);
       checkNumber(`${option}.everyMs`, fault.everyMs, fault.lastingMs + 1, MAX_TIMER_MS);
       return;
@@ -77,10 +86,7 @@ function checkFault(option: string, fault: Fault): void {
       checkCommon(option, fault);
       return;
     case "unavailable":
-      if (fault.status !== undefined) checkInteger(`${option}.status`, fault.status, 400, 599);
-      if (fault.retryAfterSeconds !== undefined) {
-        checkInteger(`${option}.retryAfterSeconds`, fault.retryAfterSeconds, 0, MAX_TIMER_MS);
-      }
+      checkAnswer(option, fault);
       checkCommon(option, fault);
       return;
     case "accept-and-close":

@@ -7,6 +7,7 @@ import { CALM_PLAN, delayOf, planFor, type OwnAnswer, type Plan } from "./plan.j
 import { seededRandom, type Random } from "./random.js";
 import { reset } from "./reset.js";
 import { RequestHeads, type RequestHead } from "./request-heads.js";
+import type { Turns } from "./turns.js";
 import type { Direction, Weather } from "./weather.js";
 
 export interface ConnectionOptions {
@@ -18,6 +19,9 @@ export interface ConnectionOptions {
   readonly maxBufferedBytes: number;
   readonly journal: Journal;
   readonly weather: Weather;
+  readonly turns: Turns;
+  /** What the proxy answers to a request that comes now, whatever it is, if a storm rages. */
+  readonly storm: () => OwnAnswer | undefined;
 }
 
 interface Exchange {
@@ -47,6 +51,7 @@ export class Connection {
   readonly #requests = new RequestHeads();
   readonly #jitter: Random;
   #weather: Weather;
+  #turns: Turns;
   #weatherNumber = 0;
   #state: State = { name: "passing" };
   #isReached = false;
@@ -60,6 +65,7 @@ export class Connection {
     this.id = options.id;
     this.#options = options;
     this.#weather = options.weather;
+    this.#turns = options.turns;
     this.#jitter = seededRandom(options.seed, options.id);
     this.#client = options.client.setNoDelay(true);
     this.#target = connect({ ...options.target, allowHalfOpen: true, noDelay: true });
@@ -86,8 +92,9 @@ export class Connection {
   }
 
   /** A new plan for the latest request too. Byte counts start again; silence stays. */
-  setWeather(weather: Weather): void {
+  setWeather(weather: Weather, turns: Turns): void {
     this.#weather = weather;
+    this.#turns = turns;
     this.#weatherNumber += 1;
     // An answer of the proxy's own is for a request that has not yet gone to the target; this one has.
     if (this.#exchange !== undefined) this.#follow({ ...this.#draw(this.#exchange), ownAnswer: undefined });
@@ -166,7 +173,12 @@ export class Connection {
 
   #draw({ head, number }: Exchange): Plan {
     const { seed, id } = this.#options;
-    return planFor(this.#weather, head.kind, seededRandom(seed, id, number, this.#weatherNumber));
+    return planFor(
+      this.#weather,
+      head.kind,
+      seededRandom(seed, id, number, this.#weatherNumber),
+      this.#turns,
+    );
   }
 
   #follow(plan: Plan): void {
@@ -194,7 +206,8 @@ export class Connection {
     if (request !== undefined) {
       journal.note({ type: "request", atMs: journal.now(), connection: this.id, request });
     }
-    const { ownAnswer, silence } = this.#plan;
+    const { silence } = this.#plan;
+    const ownAnswer = this.#options.storm() ?? this.#plan.ownAnswer;
     if (ownAnswer !== undefined) this.#answer(ownAnswer);
     else if (silence?.afterBytes === 0) this.silence(silence.direction, "silence");
   }

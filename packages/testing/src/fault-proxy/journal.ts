@@ -18,6 +18,7 @@ export type Cause =
   | "lifetimes"
   | "cuts"
   | "outages"
+  | "storms"
   | "offline"
   | "silence"
   | "accept-and-close"

@@ -1,10 +1,11 @@
 import { exponential, integerBetween, type Random } from "./random.js";
 import type { RequestKind } from "./request-heads.js";
-import type { Direction, Latency, Weather } from "./weather.js";
+import { Turns } from "./turns.js";
+import type { Direction, Latency, Storms, Unavailable, Weather } from "./weather.js";
 
 /** An answer that the proxy gives itself, in place of the target. */
 export interface OwnAnswer {
-  readonly cause: "unavailable" | "empty-stream";
+  readonly cause: "unavailable" | "empty-stream" | "storms";
   readonly status: number;
   readonly text: string;
 }
@@ -41,13 +42,15 @@ function answer(status: number, headers: readonly string[]): string {
   return [`HTTP/1.1 ${status} `, ...headers, "Connection: close", "", ""].join("\r\n");
 }
 
-function unavailable(status: number, retryAfterSeconds: number | undefined): OwnAnswer {
+/** The answer of a gateway that has no server. */
+export function unavailable(fault: Unavailable | Storms): OwnAnswer {
+  const { kind: cause, retryAfterSeconds, status = 503 } = fault;
   const retryAfter = retryAfterSeconds === undefined ? [] : [`Retry-After: ${retryAfterSeconds}`];
-  return { cause: "unavailable", status, text: answer(status, [...retryAfter, "Content-Length: 0"]) };
+  return { cause, status, text: answer(status, [...retryAfter, "Content-Length: 0"]) };
 }
 
 /** Every draw is made whether or not it counts, so that what one fault does leaves the others' luck unchanged. */
-export function planFor(weather: Weather, kind: RequestKind, random: Random): Plan {
+export function planFor(weather: Weather, kind: RequestKind, random: Random, turns = new Turns()): Plan {
   let plan = CALM_PLAN;
   for (const fault of weather) {
     const share = ("share" in fault ? fault.share : undefined) ?? 1;
@@ -55,7 +58,8 @@ export function planFor(weather: Weather, kind: RequestKind, random: Random): Pl
     switch (fault.kind) {
       case "cuts": {
         const bytes = integerBetween(random, fault.afterBytes.min, fault.afterBytes.max);
-        if (strikes) plan = { ...plan, cutAfterBytes: Math.min(plan.cutAfterBytes, bytes) };
+        if (strikes && turns.next(fault) % (fault.every ?? 1) === 0)
+          plan = { ...plan, cutAfterBytes: Math.min(plan.cutAfterBytes, bytes) };
         break;
       }
       case "lifetimes": {
@@ -78,7 +82,7 @@ export function planFor(weather: Weather, kind: RequestKind, random: Random): Pl
         }
         break;
       case "unavailable":
-        if (strikes) plan = { ...plan, ownAnswer: unavailable(fault.status ?? 503, fault.retryAfterSeconds) };
+        if (strikes) plan = { ...plan, ownAnswer: unavailable(fault) };
         break;
       case "empty-stream":
         if (strikes) {
@@ -88,6 +92,7 @@ export function planFor(weather: Weather, kind: RequestKind, random: Random): Pl
         break;
       case "kills":
       case "outages":
+      case "storms":
       case "offline":
       case "accept-and-close":
         // These befall connections, not requests.

@@ -40,6 +40,11 @@ export interface Lifetimes extends OnRequests, Share {
 export interface Cuts extends OnRequests, Share {
   readonly kind: "cuts";
   readonly afterBytes: ByteRange;
+  /**
+   * Strikes only each so-manieth of the requests that it may befall, counted as they come: where a share might by
+   * chance strike none. @defaultValue 1
+   */
+  readonly every?: number;
 }
 
 /** The network goes away for `lastingMs` at the end of every `everyMs`: everything open is reset, nothing gets in. */
@@ -47,6 +52,20 @@ export interface Outages {
   readonly kind: "outages";
   readonly everyMs: number;
   readonly lastingMs: number;
+}
+
+/**
+ * The server behind the proxy goes away for `lastingMs` at the end of every `everyMs`: everything open is reset, and
+ * the proxy itself answers each request with an error status, as a gateway does.
+ */
+export interface Storms {
+  readonly kind: "storms";
+  readonly everyMs: number;
+  readonly lastingMs: number;
+  /** From 400 to 599. @defaultValue 503 */
+  readonly status?: number;
+  /** Seconds for a `Retry-After` header. @defaultValue none */
+  readonly retryAfterSeconds?: number;
 }
 
 /** One outage that lasts until the weather is changed. */
@@ -108,6 +127,7 @@ export type Fault =
   | Lifetimes
   | Cuts
   | Outages
+  | Storms
   | Offline
   | Silence
   | Latency
