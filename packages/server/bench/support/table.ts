@@ -14,6 +14,11 @@ export function short(value: number): string {
   return value.toFixed(value < 10 ? 2 : 0);
 }
 
+/** `2.1 µs`, `48.7 ms`. */
+export function duration(ms: number): string {
+  return ms < 1 ? `${(ms * 1000).toFixed(1)} µs` : `${ms.toFixed(1)} ms`;
+}
+
 /** Prints rows under their headers: the first column to the left, numbers to the right. */
 export function printTable(
   title: string,
