@@ -11,6 +11,8 @@ export type TestMessage =
   | ReturnType<typeof failure>
   | { jsonrpc: "2.0"; id: number; result: Record<string, unknown> };
 
+type Handle = (request: Request) => Promise<Response>;
+
 /** What the tests need of a transport, the same for every SDK. */
 interface Transport {
   handleRequest(request: Request): Promise<Response>;
@@ -70,34 +72,49 @@ export const sdks: readonly { readonly sdk: string; readonly open: Open }[] = [
   },
 ];
 
-/** One session of a stock SDK transport over a store, driven with requests, without a network. */
+/** One session of a stock SDK transport over a store, driven with requests: without a network unless given one. */
 export class SdkSession {
   readonly sessionId: string;
   readonly errors: readonly Error[];
   readonly transport: Transport;
   readonly #protocolVersion: string;
+  readonly #handle: Handle;
 
-  private constructor(sessionId: string, transport: Transport, protocolVersion: string, errors: Error[]) {
+  private constructor(
+    sessionId: string,
+    transport: Transport,
+    protocolVersion: string,
+    errors: Error[],
+    handle: Handle,
+  ) {
     this.sessionId = sessionId;
     this.transport = transport;
     this.#protocolVersion = protocolVersion;
     this.errors = errors;
+    this.#handle = handle;
   }
 
   /** Opens a session and initializes it; the initialize answer is consumed. */
   static async open(
     open: Open,
     store: Pick<EventStore, "endSession"> & { forSession(sessionId: string): SdkEventStore },
-    options: { readonly protocolVersion?: string; readonly sessionId?: string } = {},
+    options: {
+      readonly protocolVersion?: string;
+      readonly sessionId?: string;
+      /** Takes what answers requests, and returns what sends them there. @defaultValue no network */
+      readonly over?: (handle: Handle) => Promise<Handle>;
+    } = {},
   ): Promise<SdkSession> {
     const { protocolVersion = "2025-11-25", sessionId = crypto.randomUUID() } = options;
+    const { over = (handle: Handle) => Promise.resolve(handle) } = options;
     const errors: Error[] = [];
     const transport = await open(sessionId, store.forSession(sessionId), {
       onMessage: () => undefined,
       onError: (error) => errors.push(error),
       onSessionClosed: (id) => store.endSession(id),
     });
-    const session = new SdkSession(sessionId, transport, protocolVersion, errors);
+    const handle = await over((request) => transport.handleRequest(request));
+    const session = new SdkSession(sessionId, transport, protocolVersion, errors, handle);
     const clientInfo = { name: "test", version: "1" };
     const params = { protocolVersion, capabilities: {}, clientInfo };
     const response = await session.post({ jsonrpc: "2.0", id: 0, method: "initialize", params });
@@ -118,24 +135,24 @@ export class SdkSession {
       "content-type": "application/json",
       accept: "application/json, text/event-stream",
     };
-    return this.#handle({ method: "POST", headers, body: JSON.stringify(body) });
+    return this.#request({ method: "POST", headers, body: JSON.stringify(body) });
   }
 
   get(lastEventId?: string): Promise<Response> {
     const headers: Record<string, string> = { ...this.#headers(), accept: "text/event-stream" };
     if (lastEventId !== undefined) headers["last-event-id"] = lastEventId;
-    return this.#handle({ method: "GET", headers });
+    return this.#request({ method: "GET", headers });
   }
 
   delete(): Promise<Response> {
-    return this.#handle({ method: "DELETE", headers: this.#headers() });
+    return this.#request({ method: "DELETE", headers: this.#headers() });
   }
 
   #headers(): Record<string, string> {
     return { "mcp-session-id": this.sessionId, "mcp-protocol-version": this.#protocolVersion };
   }
 
-  #handle(init: RequestInit): Promise<Response> {
-    return this.transport.handleRequest(new Request("http://localhost/mcp", init));
+  #request(init: RequestInit): Promise<Response> {
+    return this.#handle(new Request("http://localhost/mcp", init));
   }
 }
