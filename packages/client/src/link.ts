@@ -3,6 +3,7 @@ import type { StreamName, TransportEventMap, TransportStatus } from "./events.js
 import { isRequest } from "./json-rpc.js";
 import { type HttpOptions, openStream } from "./open-stream.js";
 import type { ValidOptions } from "./options.js";
+import { withPeers } from "./peers.js";
 import { combineStatus } from "./status.js";
 import type { Link, StreamStatus, StreamTask } from "./stream-task.js";
 import { environmentWake } from "./wake.js";
@@ -21,15 +22,19 @@ export interface LinkOptions {
 /** What the streams of one transport share. */
 export function createLink({ http, ids, options, onStatus, onEvent, onError }: LinkOptions): Link {
   const streams = new Map<StreamTask, StreamStatus>();
-  const wake = environmentWake();
+  const environment = environmentWake();
   // A server on this machine is reachable without a network.
   const isLoopback = /^(localhost|127\..*|\[::1\])$/.test(new URL(http.url).hostname);
+  const wake = withPeers(
+    isLoopback ? { ...environment, isOffline: () => false } : environment,
+    options.random,
+  );
   return {
     http,
     random: options.random,
     maxElapsedMs: options.maxElapsedMs,
     silenceMs: options.silenceMs,
-    wake: isLoopback ? { ...wake, isOffline: () => false } : wake,
+    wake,
     ping: async (session, signal) => {
       const message = ids.outgoing({ jsonrpc: "2.0", id: 0, method: "ping" });
       const opened = await openStream(http, session, { method: "POST", message }, signal);
@@ -41,6 +46,7 @@ export function createLink({ http, ids, options, onStatus, onEvent, onError }: L
     onStatus: (task, status) => {
       if (status === undefined) streams.delete(task);
       else streams.set(task, status);
+      if (status?.state === "live") wake.gotThrough();
       onStatus(combineStatus(streams.values()));
     },
     onResumed: (task, attempts, downMs) => onEvent("resumed", { stream: nameOf(task), attempts, downMs }),

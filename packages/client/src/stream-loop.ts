@@ -8,6 +8,9 @@ import type { Link, StreamTask } from "./stream-task.js";
 /** How long an offline device waits before it tries all the same: `navigator.onLine` is a hint. */
 const OFFLINE_PROBE_MS = 30_000;
 
+/** How often a wait may end early for each one that was waited out: other streams may get through all the time. */
+const EARLY_ATTEMPTS = 4;
+
 /**
  * Keeps one stream going, over as many connections as it takes, until its final response was taken. The standalone
  * stream goes on until the signal is aborted or the server says that it offers none.
@@ -26,6 +29,8 @@ async function loop(task: StreamTask, link: Link, signal: AbortSignal): Promise<
   const { cursor, session } = task;
   const listening = task.request === undefined;
   let attempt = 0;
+  // Of them, those that were made early. They do not lengthen the waits.
+  let early = 0;
   let unreadable = 0;
   let deadMs = 0;
   let brokenSince: number | undefined;
@@ -48,7 +53,7 @@ async function loop(task: StreamTask, link: Link, signal: AbortSignal): Promise<
     });
     const { heard, outcome, progressed, retryAfterMs } = connection;
     maybeExecuted ||= method === "POST" && mayHaveRun(outcome);
-    if (progressed) attempt = 0;
+    if (progressed) attempt = early = 0;
     if (heard || progressed) deadMs = 0;
     // What a resume waited for nothing. The answer to a request may take as long as the tool.
     else if (method === "GET")
@@ -64,7 +69,11 @@ async function loop(task: StreamTask, link: Link, signal: AbortSignal): Promise<
     } as const;
     let verdict = classify(outcome, facts);
     if (verdict.kind === "ask") verdict = classifyPing(await link.ping(session, signal), facts);
-    if (verdict.kind === "done" || verdict.kind === "stop") return;
+    if (verdict.kind === "done" || verdict.kind === "stop") {
+      // An answer that is no stream tells the others, too, that the network is there.
+      if (liveAt === undefined) link.onStatus(task, { state: "live" });
+      return;
+    }
     if (verdict.kind === "fail") {
       if (!listening || verdict.code !== "cursor-lost")
         throw failure(verdict.code, connection, link, maybeExecuted);
@@ -77,10 +86,18 @@ async function loop(task: StreamTask, link: Link, signal: AbortSignal): Promise<
     if (unreadable === 1) link.onError(failure("not-sse", connection, link, maybeExecuted));
     brokenSince ??= Date.now();
     const { retryMs } = cursor;
-    const { delayMs, wakeable } = backoff({ attempt, retryMs, retryAfterMs, random: link.random() });
+    const { delayMs, wakeable } = backoff({
+      attempt: attempt - early,
+      retryMs,
+      retryAfterMs,
+      random: link.random(),
+    });
     attempt += 1;
+    const mayWake = wakeable && early < EARLY_ATTEMPTS * (attempt - early);
     const waitMs = Math.min(delayMs, link.maxElapsedMs - deadMs);
-    deadMs += await pause(task, link, attempt, waitMs, signal, wakeable);
+    const waitedMs = await pause(task, link, attempt, waitMs, signal, mayWake);
+    if (waitedMs < waitMs) early += 1;
+    deadMs += waitedMs;
     // The last attempt is the one before: what the server asked for is not undercut, and not outwaited.
     if (deadMs >= link.maxElapsedMs) throw failure("gave-up", connection, link, maybeExecuted);
   }

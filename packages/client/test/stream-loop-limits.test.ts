@@ -161,6 +161,36 @@ describe("a wake-up", () => {
     expect(stream.times().slice(before)).toEqual([20_000]);
     expect(await stream.ending).toBe("done");
   });
+
+  it("does not lengthen the waits that follow: what failed then says nothing of the network's state later", async () => {
+    const stream = resumed({ reply: down });
+    await vi.advanceTimersByTimeAsync(1);
+    for (let n = 0; n < 4; n += 1) {
+      stream.wake();
+      await vi.advanceTimersByTimeAsync(0);
+    }
+    const { length } = stream.attempts;
+    expect(length).toBe(6);
+    await vi.advanceTimersByTimeAsync(250);
+    expect(stream.attempts).toHaveLength(length + 1);
+    stream.abort.abort();
+  });
+
+  it("that comes again and again without avail is heeded no more than four times for each wait waited out", async () => {
+    const stream = resumed({ reply: down });
+    const limitMs = 5 * MINUTE;
+    for (let ms = 0; ms < limitMs; ms += 100) {
+      stream.wake();
+      await vi.advanceTimersByTimeAsync(100);
+    }
+    const woken = stream.attempts.length;
+    stream.abort.abort();
+    const left = resumed({ reply: down });
+    await vi.advanceTimersByTimeAsync(limitMs);
+    expect(woken).toBeGreaterThan(left.attempts.length);
+    expect(woken).toBeLessThanOrEqual(5 * left.attempts.length);
+    left.abort.abort();
+  });
 });
 
 describe("an abort", () => {
