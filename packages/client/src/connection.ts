@@ -130,6 +130,8 @@ async function follow(
     progressed ||= (cursor.retryMs ?? 0) >= POLL_MS;
     return connection(isAnswered() ? { kind: "answered" } : { kind: "ended" });
   } catch (cause) {
+    // The connection may be given up while the answer is handed over.
+    if (isAnswered()) return connection({ kind: "answered" });
     signal.throwIfAborted();
     return connection({ kind: cause instanceof ResumeError ? "violated" : "ended" }, cause);
   }

@@ -1,3 +1,4 @@
+import { createBudget } from "./environment-budget.js";
 import type { ResumeError } from "./errors.js";
 import type { StreamName, TransportEventMap, TransportStatus } from "./events.js";
 import { isRequest } from "./json-rpc.js";
@@ -34,6 +35,7 @@ export function createLink({ http, ids, options, onStatus, onEvent, onError }: L
     random: options.random,
     maxElapsedMs: options.maxElapsedMs,
     silenceMs: options.silenceMs,
+    budget: createBudget(http.url, options.maxConnections),
     wake,
     ping: async (session, signal) => {
       const message = ids.outgoing({ jsonrpc: "2.0", id: 0, method: "ping" });

@@ -36,6 +36,14 @@ export interface ResumableTransportOptions {
   readonly silenceMs?: number;
   /** How long the server may take to answer a resume, a ping or a notification, in ms. @defaultValue 30 s */
   readonly answerTimeoutMs?: number;
+  /**
+   * How many connections this transport and those of the browser's other tabs and workers may hold at once to the
+   * server's origin, at least 2. Past that the streams that are silent for longest are closed and resumed in rotation;
+   * one that cannot be resumed is never closed. Pings and notifications come on top. With fewer events kept per stream
+   * than come in a few seconds, the server may report a gap for a stream that waited its turn.
+   * @defaultValue 4 in a browser that reaches the server over HTTP/1.1 (of the six that it has); elsewhere no limit
+   */
+  readonly maxConnections?: number;
   /** The largest message, in characters. @defaultValue 16 Mi */
   readonly maxMessageLength?: number;
   /** Messages of an interrupted call that wait to be claimed; then reading stops. @defaultValue 1000 */
@@ -46,8 +54,10 @@ export interface ResumableTransportOptions {
   readonly random?: () => number;
 }
 
-export type ValidOptions = Required<Omit<ResumableTransportOptions, "credentials" | "authProvider">> &
-  Pick<ResumableTransportOptions, "credentials" | "authProvider">;
+type Optional = "credentials" | "authProvider" | "maxConnections";
+
+export type ValidOptions = Required<Omit<ResumableTransportOptions, Optional>> &
+  Pick<ResumableTransportOptions, Optional>;
 
 const DEFAULTS = {
   partition: "",
@@ -108,6 +118,11 @@ const CHECKS: Readonly<Record<keyof ResumableTransportOptions, Check>> = {
   answerTimeoutMs: duration,
   maxMessageLength: count,
   maxQueuedMessages: count,
+  maxConnections: [
+    "a whole number of at least 2, or Infinity",
+    (value) =>
+      value === undefined || value === Infinity || (Number.isSafeInteger(value) && Number(value) >= 2),
+  ],
   saveParams: oneOf(true, false),
   random: ["a function", isFunction],
 };

@@ -51,6 +51,7 @@ export async function exchange(
     session,
     request: message,
     cursor: new StreamCursor(),
+    isBrief: true,
     isResendable: () => true,
     take(messages) {
       for (const received of messages) {

@@ -13,6 +13,8 @@ export class StreamCursor {
   #eventId: string | undefined;
   /** The stream's last `retry:`, in milliseconds. */
   retryMs: number | undefined;
+  /** When the last event came, in milliseconds since the epoch; 0 before the first. */
+  heardAt = 0;
 
   constructor(eventId?: string, retryMs?: number) {
     this.retryMs = retryMs;
@@ -36,6 +38,7 @@ export class StreamCursor {
    *   cursor.
    */
   advance(eventId: string | undefined, isMessage: boolean): boolean {
+    this.heardAt = Date.now();
     if (eventId === undefined) return true;
     if (isMessage && this.#seen.has(eventId)) return false;
     const isCursor = eventId.length <= MAX_ID_LENGTH && SENDABLE.test(eventId);

@@ -1,12 +1,17 @@
 import { backoff } from "./backoff.js";
 import { classify, classifyPing, mayHaveRun } from "./classify.js";
 import { type Connection, runConnection } from "./connection.js";
+import type { Place } from "./connection-budget.js";
+import { unlimitedPlace } from "./environment-budget.js";
 import { ResumeError, type ResumeErrorCode } from "./errors.js";
 import { sleep } from "./sleep.js";
 import type { Link, StreamTask } from "./stream-task.js";
 
 /** How long an offline device waits before it tries all the same: `navigator.onLine` is a hint. */
 const OFFLINE_PROBE_MS = 30_000;
+
+/** A standalone stream that waited so long for a place may have missed what came meanwhile, in milliseconds. */
+const LONG_WAIT_MS = 1000;
 
 /** How often a wait may end early for each one that was waited out: other streams may get through all the time. */
 const EARLY_ATTEMPTS = 4;
@@ -41,16 +46,25 @@ async function loop(task: StreamTask, link: Link, signal: AbortSignal): Promise<
   for (;;) {
     await untilOnline(task, link, signal);
     const method = listening || cursor.eventId !== undefined ? "GET" : "POST";
+    const waitingSince = Date.now();
+    const place = await enter(task, link, signal, method === "POST");
     const startedAt = Date.now();
+    mayHaveMissed ||= listening && startedAt - waitingSince >= LONG_WAIT_MS;
     let liveAt: number | undefined;
-    const connection = await runConnection(task, link, signal, () => {
+    const connection = await runConnection(task, link, place.signal, () => {
       liveAt = Date.now();
       link.onStatus(task, { state: "live" });
       if (brokenSince !== undefined) link.onResumed(task, attempt, liveAt - brokenSince);
       if (mayHaveMissed && cursor.eventId === undefined) link.onGap(task);
       mayHaveMissed = listening;
       brokenSince = undefined;
-    });
+    })
+      .catch((cause: unknown): Connection => {
+        if (!place.isLost() || signal.aborted) throw cause;
+        const isLive = liveAt !== undefined;
+        return { outcome: { kind: "ended" }, heard: isLive, progressed: isLive };
+      })
+      .finally(place.leave);
     const { heard, outcome, progressed, retryAfterMs } = connection;
     maybeExecuted ||= method === "POST" && mayHaveRun(outcome);
     if (progressed) attempt = early = 0;
@@ -84,7 +98,6 @@ async function loop(task: StreamTask, link: Link, signal: AbortSignal): Promise<
     // Of a standalone stream the SDK's server says so while it still believes in a dead connection.
     if (listening && outcome.kind === "refused" && outcome.status === 409) mayHaveMissed = true;
     if (unreadable === 1) link.onError(failure("not-sse", connection, link, maybeExecuted));
-    brokenSince ??= Date.now();
     const { retryMs } = cursor;
     const { delayMs, wakeable } = backoff({
       attempt: attempt - early,
@@ -92,6 +105,12 @@ async function loop(task: StreamTask, link: Link, signal: AbortSignal): Promise<
       retryAfterMs,
       random: link.random(),
     });
+    if (place.isLost() && progressed) {
+      // Parked, not broken.
+      await sleep(delayMs, signal);
+      continue;
+    }
+    brokenSince ??= Date.now();
     attempt += 1;
     const mayWake = wakeable && early < EARLY_ATTEMPTS * (attempt - early);
     const waitMs = Math.min(delayMs, link.maxElapsedMs - deadMs);
@@ -101,6 +120,22 @@ async function loop(task: StreamTask, link: Link, signal: AbortSignal): Promise<
     // The last attempt is the one before: what the server asked for is not undercut, and not outwaited.
     if (deadMs >= link.maxElapsedMs) throw failure("gave-up", connection, link, maybeExecuted);
   }
+}
+
+/** Waits for leave to hold a connection. */
+async function enter(task: StreamTask, link: Link, signal: AbortSignal, isPost: boolean): Promise<Place> {
+  const { cursor, isBrief = false, request } = task;
+  if (isBrief) return unlimitedPlace(signal);
+  const isUnending = request === undefined && cursor.eventId === undefined;
+  return link.budget.enter(
+    {
+      isUrgent: isPost,
+      isUnending,
+      isParkable: () => cursor.eventId !== undefined,
+      heardAt: () => cursor.heardAt,
+    },
+    signal,
+  );
 }
 
 /** Waits for the next attempt. @returns how long, in milliseconds; what a device slept through does not count. */

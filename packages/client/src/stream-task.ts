@@ -1,3 +1,4 @@
+import type { ConnectionBudget } from "./connection-budget.js";
 import type { ResumeError } from "./errors.js";
 import type { JsonRpcMessage } from "./json-rpc.js";
 import type { HttpOptions, SessionRef } from "./open-stream.js";
@@ -15,6 +16,8 @@ export interface StreamTask {
   readonly cursor: StreamCursor;
   /** Whether the request was sent before, in an earlier life or session. @defaultValue false */
   readonly wasSent?: boolean;
+  /** Whether its connection ends soon by itself, and needs no place among the long-lived ones. @defaultValue false */
+  readonly isBrief?: boolean;
   /** Whether executing the request again does no harm. */
   readonly isResendable: () => boolean;
   /**
@@ -42,6 +45,7 @@ export type StreamStatus =
 export interface Link {
   readonly http: HttpOptions;
   readonly wake: Wake;
+  readonly budget: ConnectionBudget;
   readonly random: () => number;
   readonly maxElapsedMs: number;
   readonly silenceMs: number;

@@ -19,6 +19,7 @@ const OUT_OF_RANGE: readonly (readonly [string, unknown])[] = [
   ...["maxMessageLength", "maxQueuedMessages"].flatMap((name) =>
     [0, -1, 1.5, NaN, Infinity, "5", null].map((value) => [name, value] as const),
   ),
+  ...[1, 0, -2, 2.5, NaN, -Infinity, "4", null].map((value) => ["maxConnections", value] as const),
   ["ack", "later"],
   ["ack", true],
   ["partition", 5],
@@ -84,11 +85,17 @@ test.each<readonly [string, Record<string, unknown>]>([
       answerTimeoutMs: 1,
       maxMessageLength: 1,
       maxQueuedMessages: 1,
+      maxConnections: 2,
     },
   ],
   [
     "the largest",
-    { maxAgeMs: 2 ** 31 - 1, maxElapsedMs: 2 ** 31 - 1, maxQueuedMessages: Number.MAX_SAFE_INTEGER },
+    {
+      maxAgeMs: 2 ** 31 - 1,
+      maxElapsedMs: 2 ** 31 - 1,
+      maxQueuedMessages: Number.MAX_SAFE_INTEGER,
+      maxConnections: Infinity,
+    },
   ],
   [
     "undefined, which is as if it were left out",

@@ -1,3 +1,4 @@
+import { lock, type Unlock } from "../web-lock.js";
 import { excessOf, newestFirst } from "./orphans.js";
 import { recall, remember } from "./page.js";
 import type { SlotKey } from "./slot-records.js";
@@ -9,27 +10,6 @@ const NAMED = "name:";
 const PARKED_MS = 1_800_000;
 
 const ifAvailable: LockOptions = { ifAvailable: true };
-
-type Unlock = () => Promise<void>;
-
-/** @returns how to release the lock, or `undefined` when another client has it */
-function lock(locks: LockManager, name: string, options: LockOptions): Promise<Unlock | undefined> {
-  return new Promise((resolve, reject) => {
-    const ended = locks.request(
-      name,
-      options,
-      (granted) =>
-        granted &&
-        new Promise<void>((unlock) => {
-          resolve(() => {
-            unlock();
-            return ended.then(() => undefined);
-          });
-        }),
-    );
-    ended.then(() => resolve(undefined), reject);
-  });
-}
 
 /** As {@link lock}, but waits for its turn. @throws `signal.reason` when aborted */
 async function lockWithin(

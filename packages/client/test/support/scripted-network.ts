@@ -1,3 +1,4 @@
+import { unlimitedBudget } from "../../src/environment-budget.js";
 import type { ResumeError } from "../../src/errors.js";
 import { isResponse, type JsonRpcMessage } from "../../src/json-rpc.js";
 import { StreamCursor } from "../../src/stream-cursor.js";
@@ -116,6 +117,7 @@ export function runScripted(options: ScriptedStreamOptions): ScriptedStream {
     random: options.random ?? (() => 0.5),
     maxElapsedMs: options.maxElapsedMs ?? 30 * 60_000,
     silenceMs: options.silenceMs ?? 45_000,
+    budget: unlimitedBudget,
     ping: options.ping ?? (() => Promise.resolve(200)),
     onStatus: (_task, status) => statuses.push(status),
     onResumed: (_task, count, downMs) => resumed.push({ attempts: count, downMs }),
