@@ -1,3 +1,4 @@
+import { EventStoreError } from "./errors.js";
 import type { LogEntry, Position } from "./event-log.js";
 import type { EncodedMessage } from "./messages.js";
 import { randomId } from "./logs/random-id.js";
@@ -133,8 +134,9 @@ export class UnstoredStream {
     this.#memory.add(this, record);
     failure.eventually?.then(
       ({ seq }) => this.#found(record, seq),
-      () => {
-        record.isUncertain = false;
+      (error: unknown) => {
+        // A connection that broke, say, tells nothing: the log has to say that nothing was written.
+        record.isUncertain = !(error instanceof EventStoreError) || error.mayHaveHappened;
       },
     );
     return record.payload !== undefined;
