@@ -83,8 +83,21 @@ export function emptyRecord(): ClientRecord {
 const isText = (value: unknown): value is string => typeof value === "string";
 const isTextOrAbsent = (value: unknown): boolean => value === undefined || isText(value);
 
+/** With one that `fetch` refuses to send, each request would look like a network that fails, until `gave-up`. */
+const isHeaderOrAbsent = (value: unknown): boolean =>
+  value === undefined || (isText(value) && /^[\x20-\x7e\x80-\xff]*$/.test(value));
+
 const isSession = (value: unknown): value is SavedSession =>
-  isRecord(value) && isTextOrAbsent(value.id) && isTextOrAbsent(value.protocolVersion);
+  isRecord(value) && isHeaderOrAbsent(value.id) && isHeaderOrAbsent(value.protocolVersion);
+
+/** What the SDK's client would not accept for an answer would fail every connect from here on. */
+const isExchange = (value: unknown): boolean =>
+  isRecord(value) &&
+  isRecord(value.params) &&
+  isRecord(value.result) &&
+  isRecord(value.result.capabilities) &&
+  isRecord(value.result.serverInfo) &&
+  isText(value.result.protocolVersion);
 
 const isCall = (value: unknown): value is SavedCall =>
   isRecord(value) &&
@@ -111,11 +124,9 @@ const isListOf = (value: unknown, isItem: (item: unknown) => boolean): boolean =
 /** Checks what a store gave back. A record that another version wrote, or nobody, is `undefined`. */
 export function parseRecord(value: unknown): ClientRecord | undefined {
   if (!isRecord(value) || value.version !== 1 || typeof value.savedAt !== "number") return undefined;
-  const { initialize } = value;
-  const isExchange = isRecord(initialize) && isRecord(initialize.params) && isRecord(initialize.result);
   const isValid =
     isSession(value.session) &&
-    (initialize === undefined || isExchange) &&
+    (value.initialize === undefined || isExchange(value.initialize)) &&
     isTextOrAbsent(value.listenCursor) &&
     isTextOrAbsent(value.logLevel) &&
     isListOf(value.subscriptions, isText) &&

@@ -47,7 +47,10 @@ describe("a saved record", () => {
     ...emptyRecord(),
     savedAt: Date.now(),
     session: { id: "s", protocolVersion: "2025-11-25" },
-    initialize: { params: {}, result: {} },
+    initialize: {
+      params: {},
+      result: { protocolVersion: "2025-11-25", capabilities: {}, serverInfo: { name: "n", version: "1" } },
+    },
     calls: [{ ...savedCall("a-0"), key: "k", params: {}, cursor: "c", retryMs: 5, session: {} }],
     serverRequests: [
       { request: { jsonrpc: "2.0", id: 0, method: "ping" }, event: "e", call: "a-0", session: {} },
@@ -76,7 +79,15 @@ describe("a saved record", () => {
     ["no time", { ...valid, savedAt: "now" }],
     ["a session that is text", { ...valid, session: "s" }],
     ["a session id that is a number", { ...valid, session: { id: 1 } }],
+    ["a session id that no header can carry", { ...valid, session: { id: "a\nb" } }],
+    ["a session id that is not Latin-1", { ...valid, session: { id: "日本" } }],
+    ["a version that no header can carry", { ...valid, session: { protocolVersion: "2025\n" } }],
+    [
+      "a call whose session id no header can carry",
+      { ...valid, calls: [{ ...savedCall("x"), session: { id: "\0" } }] },
+    ],
     ["an initialize without a result", { ...valid, initialize: { params: {} } }],
+    ["an initialize whose result no client accepts", { ...valid, initialize: { params: {}, result: {} } }],
     ["calls that are no list", { ...valid, calls: {} }],
     ["a call without an id", { ...valid, calls: [{ ...savedCall("x"), id: undefined }] }],
     ["a call without its time", { ...valid, calls: [{ ...savedCall("x"), startedAt: undefined }] }],
