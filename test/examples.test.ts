@@ -107,7 +107,10 @@ test("the example metrics counts and times what its store does, and what its cli
   const network = (proxy = await faultProxy({ target: server.url, seed: 1 }));
   const transport = new ResumableTransport(network.url, { store: memoryStore() });
   let missed = 0;
-  transport.addEventListener("gap", ({ detail }) => (missed += detail.missed ?? NaN));
+  transport.addEventListener("gap", ({ detail }) => {
+    // The standalone stream has no event to resume from: of that one nobody can say what was missed.
+    if (detail.stream.id !== undefined) missed += detail.missed ?? NaN;
+  });
   const client = new Client({ name: "test", version: "1.0.0" });
   await client.connect(transport);
   const metric = async (name: string): Promise<number> => {
