@@ -1,4 +1,4 @@
-import { messageAt, numbers, type DemoPage } from "./demo-page.js";
+import { DemoPage, messageAt, numbers } from "./demo-page.js";
 import { expect, test } from "./fixtures.js";
 
 const CALL = { messages: 80, seconds: 8 };
@@ -69,4 +69,28 @@ test("a reload after the end shows the finished call again and calls nothing", a
   await expect(demoPage.page.locator("#messages li[data-state=arrived]")).toHaveCount(10);
   expect(await demoPage.arrivals()).toEqual(numbers(1, 10));
   expect(await demoPage.executions()).toBe(executions);
+});
+
+test("a new tab goes on with the call of a tab that was closed, and shows its result", async ({
+  context,
+  demoPage,
+}) => {
+  await demoPage.open(CALL);
+  const executions = await demoPage.executions();
+  await demoPage.startCall();
+  await demoPage.waitForArrivals(20);
+  await demoPage.page.close();
+
+  const next = new DemoPage(await context.newPage(), demoPage.demo);
+  await next.open(CALL);
+  await next.expectResult(CALL.messages);
+
+  const arrivals = await next.arrivals();
+  const [first = 0] = arrivals;
+  expect(first).toBeGreaterThan(1);
+  expect(arrivals).toEqual(numbers(first, CALL.messages));
+  // What the closed tab had is not missing.
+  await expect(next.page.locator("#missing")).toHaveText("0");
+  await expect(next.page.locator("#progress-text")).toHaveText(`${arrivals.length} of ${CALL.messages}`);
+  expect(await next.executions()).toBe(executions + 1);
 });

@@ -16,6 +16,7 @@ const CALL_METHOD = "tools/call";
 const COUNTDOWN_STEP_MS = 100;
 
 const progressSchema = z.object({ progress: z.number() });
+const argumentsSchema = z.object({ messages: z.number(), seconds: z.number() });
 const resultSchema = z.object({ content: z.array(z.object({ type: z.literal("text"), text: z.string() })) });
 
 const query = new URLSearchParams(location.search);
@@ -129,10 +130,17 @@ async function startCall(): Promise<void> {
 async function resumeCall(): Promise<void> {
   const call = transport.interrupted().find(({ method }) => method === CALL_METHOD);
   if (call !== undefined) {
+    if (record.run === undefined) {
+      // Another tab began it and was closed: what this one has on record is nothing.
+      const begun = argumentsSchema.parse(call.params?.arguments);
+      record.adopt(begun.messages, begun.seconds);
+      view.drawRun(record, messages);
+    }
     call.onprogress = onProgress;
     await settle(call.result, () => call.cancel());
   } else if (record.run?.outcome === null) {
-    const text = "This call could not be found again after the reload. Press Start to call again.";
+    const text =
+      "This call is not in this tab. If another tab shows it, it goes on there; else press Start to call again.";
     record.end({ kind: "error", text });
     view.drawMoment(record);
     view.drawOutcome(record);

@@ -4,6 +4,8 @@ export class MessageGrid {
   #cells: HTMLLIElement[] = [];
   readonly #seen = new Set<number>();
   #highest = 0;
+  /** How many messages came before the first one that was to arrive here; `undefined` until it has. */
+  #elsewhere: number | undefined = 0;
   #outOfOrder = 0;
   #repeated = 0;
 
@@ -17,7 +19,7 @@ export class MessageGrid {
 
   /** How many numbers below the highest one have not arrived. */
   get missing(): number {
-    return this.#highest - this.#seen.size;
+    return this.#highest - (this.#elsewhere ?? 0) - this.#seen.size;
   }
 
   /** How many arrived after a higher number, for the first time. */
@@ -30,10 +32,15 @@ export class MessageGrid {
     return this.#repeated;
   }
 
-  /** Lays out as many empty cells as there will be messages, so that nothing moves when they arrive. */
-  layOut(messages: number): void {
+  /**
+   * Lays out as many empty cells as there will be messages, so that nothing moves when they arrive.
+   *
+   * @param isAdopted whether the first ones arrived in another tab, and so are not missing here.
+   */
+  layOut(messages: number, isAdopted: boolean): void {
     this.#seen.clear();
     this.#highest = 0;
+    this.#elsewhere = isAdopted ? undefined : 0;
     this.#outOfOrder = 0;
     this.#repeated = 0;
     this.#cells = Array.from({ length: messages }, (_, index) => {
@@ -47,6 +54,10 @@ export class MessageGrid {
 
   /** @param afterBreak whether it is the first one after the connection or the page came back. */
   arrive(number: number, afterBreak: boolean): void {
+    if (this.#elsewhere === undefined) {
+      this.#elsewhere = number - 1;
+      this.#highest = number - 1;
+    }
     if (this.#seen.has(number)) this.#repeated++;
     else if (number < this.#highest) this.#outOfOrder++;
     for (let skipped = this.#highest + 1; skipped < number; skipped++) this.#mark(skipped, "missing");

@@ -6,6 +6,7 @@ const MAX_MOMENTS = 200;
 const momentSchema = z.object({
   kind: z.enum([
     "started",
+    "adopted",
     "dropped",
     "offline",
     "online",
@@ -26,6 +27,8 @@ const momentSchema = z.object({
 const runSchema = z.object({
   messages: z.number(),
   seconds: z.number(),
+  /** Whether another tab began it, which had the first messages. */
+  isAdopted: z.boolean(),
   outcome: z.object({ kind: z.enum(["result", "error"]), text: z.string() }).nullable(),
   cursor: z.object({ received: z.string().nullable(), saved: z.string().nullable() }),
   moments: z.array(momentSchema),
@@ -75,12 +78,14 @@ export class RunRecord {
 
   /** Forgets the last run and begins another. */
   begin(messages: number, seconds: number): void {
-    this.#run = { messages, seconds, outcome: null, cursor: { received: null, saved: null }, moments: [] };
-    this.#arrivals = [];
-    this.#reloads = [];
-    this.#save(ARRIVALS_KEY, this.#arrivals);
-    this.#save(RELOADS_KEY, this.#reloads);
+    this.#begin(messages, seconds, false);
     this.note("started", `Started: ${messages} messages in ${seconds} s`);
+  }
+
+  /** Forgets the last run and goes on with one that another tab began. */
+  adopt(messages: number, seconds: number): void {
+    this.#begin(messages, seconds, true);
+    this.note("adopted", `Taken over from a tab that is gone: ${messages} messages in ${seconds} s`);
   }
 
   arrive(number: number): void {
@@ -111,6 +116,15 @@ export class RunRecord {
     if (this.#run === undefined) return;
     this.#run.outcome = outcome;
     this.note("ended", outcome.kind === "result" ? "Finished" : "Ended without a result");
+  }
+
+  #begin(messages: number, seconds: number, isAdopted: boolean): void {
+    const cursor = { received: null, saved: null };
+    this.#run = { messages, seconds, isAdopted, outcome: null, cursor, moments: [] };
+    this.#arrivals = [];
+    this.#reloads = [];
+    this.#save(ARRIVALS_KEY, this.#arrivals);
+    this.#save(RELOADS_KEY, this.#reloads);
   }
 
   #load<Value>(key: string, schema: z.ZodType<Value>): Value | undefined {

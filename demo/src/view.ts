@@ -29,7 +29,7 @@ export class View {
   drawRun(record: RunRecord, plannedMessages: number): void {
     const total = record.run?.messages ?? plannedMessages;
     this.#spokenStep = 0;
-    this.#grid.layOut(total);
+    this.#grid.layOut(total, record.run?.isAdopted === true);
     this.#elements.moments.replaceChildren();
     const breaks = new Set<number>();
     for (const moment of record.run?.moments ?? []) {
@@ -141,7 +141,8 @@ export class View {
     // The same width in every language: it is a log, read in columns.
     clock.textContent = new Date(time).toLocaleTimeString("en-GB");
     const words = document.createElement("span");
-    words.textContent = kind === "started" ? text : `${text} (after ${arrived} messages)`;
+    words.textContent =
+      kind === "started" || kind === "adopted" ? text : `${text} (after ${arrived} messages)`;
     item.append(clock, words);
     moments.append(item);
     moments.scrollTop = moments.scrollHeight;
