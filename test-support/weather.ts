@@ -5,10 +5,11 @@ import { startSdkServer, type SdkVersion } from "./sdk-servers.js";
 import type { WeatherClient } from "./weather/clients.js";
 import { judge, type Outcome, type Verdict } from "./weather/judge.js";
 import {
+  cutsBeforeCursor,
   cutsDuringReplay,
   cutsInMidStream,
   noteReplays,
-  postsCutEarly,
+  postsMaybeUnanswered,
   type Replay,
 } from "./weather/cuts.js";
 
@@ -37,11 +38,15 @@ export interface WeatherRun {
   readonly cutsInMidStream: number;
   /** Connections reset while a replay was on its way: part of it had gone down, the rest had not. */
   readonly cutsDuringReplay: number;
-  /** Connections reset when a call's answer had hardly begun. */
-  readonly postsCutEarly: number;
+  /** Connections reset before the first event of a call's answer. */
+  readonly cutsBeforeCursor: number;
+  /** At most so many calls broke when their answer had hardly begun. */
+  readonly postsMaybeUnanswered: number;
   readonly counters: Counters;
   /** From the first call's start to the last call's end, in milliseconds. */
   readonly elapsedMs: number;
+  /** For how much of that nothing got through, in milliseconds. */
+  readonly refusedMs: number;
 }
 
 /** Preparing and closing take milliseconds in calm weather. */
@@ -102,14 +107,18 @@ export async function runWeather(options: WeatherRunOptions): Promise<WeatherRun
       });
       const ended = await Promise.all(calls);
       over.abort();
+      const endMs = performance.now();
+      const { refusedMs } = proxy;
       return {
         seed,
         verdicts: ended.map((call) => judge({ ...call, executions: server.executions(call.key) })),
         cutsInMidStream: cutsInMidStream(proxy.log),
         cutsDuringReplay: cutsDuringReplay(proxy.log, replays),
-        postsCutEarly: postsCutEarly(proxy.log),
+        cutsBeforeCursor: cutsBeforeCursor(proxy.log),
+        postsMaybeUnanswered: postsMaybeUnanswered(proxy.log),
         counters: proxy.counters,
-        elapsedMs: performance.now() - startMs,
+        elapsedMs: endMs - startMs,
+        refusedMs,
       };
     } finally {
       proxy.setWeather([]);

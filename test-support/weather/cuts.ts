@@ -54,13 +54,27 @@ export function cutsInMidStream(log: readonly ProxyEvent[]): number {
   ).length;
 }
 
+/** The connections that were reset before a call's answer, or in its head: no event id can have come. */
+export function cutsBeforeCursor(log: readonly ProxyEvent[]): number {
+  return log.filter(
+    (event) =>
+      event.type === "cut" &&
+      event.request?.kind === "post" &&
+      (event.request.answer === "none" || event.request.answer === "head"),
+  ).length;
+}
+
 /** More than the head and the first event of an answer take, and less than they take together with ten messages. */
 const EARLY_BYTES = 1000;
 
-/** The connections that were reset when a call's answer had hardly begun, so that its client may have no cursor. */
-export function postsCutEarly(log: readonly ProxyEvent[]): number {
-  return log.filter(
-    (event) =>
-      event.type === "cut" && event.request?.kind === "post" && event.request.bytesDown < EARLY_BYTES,
-  ).length;
+/**
+ * How many calls' answers may have broken when they had hardly begun, so that their client may have no cursor: the
+ * connections that were reset then, the requests that the proxy answered itself, and those that it turned away.
+ */
+export function postsMaybeUnanswered(log: readonly ProxyEvent[]): number {
+  return log.filter((event) => {
+    if (event.type === "refused") return true;
+    if (event.type !== "cut" && event.type !== "answered") return false;
+    return event.request?.kind === "post" && event.request.bytesDown < EARLY_BYTES;
+  }).length;
 }

@@ -120,6 +120,14 @@ export function isCompleted({ ending }: Verdict): boolean {
   return ending.kind === "completed";
 }
 
+/** Messages that never came, but for those of calls whose error says that the answer never began. */
+export function lostUnsaid(verdicts: readonly Verdict[]): number {
+  return sum(
+    verdicts.filter((verdict) => !isMaybeExecuted(verdict)),
+    "lost",
+  );
+}
+
 export function sum(
   verdicts: readonly Verdict[],
   of: "lost" | "duplicated" | "outOfOrder" | "foreign",

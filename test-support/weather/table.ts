@@ -1,3 +1,13 @@
+/** Rows as a table of Markdown. The first row is the heading. */
+export function markdownTable(rows: readonly (readonly (string | number)[])[]): string {
+  const [heading = [], ...rest] = rows;
+  const separated = [heading, heading.map((cell) => "-".repeat(String(cell).length)), ...rest];
+  return table(separated.map((cells) => cells.map((cell) => `| ${cell}`)))
+    .split("\n")
+    .map((line) => `${line.trimEnd()} |`)
+    .join("\n");
+}
+
 /** Lays rows out in columns as wide as their widest cell. The first row is the heading. */
 export function table(rows: readonly (readonly (string | number)[])[]): string {
   const widths: number[] = [];

@@ -11,7 +11,8 @@ import {
   sdkClientV1,
   type WeatherClient,
 } from "../../../../test-support/weather/clients.js";
-import { isCompleted, isMaybeExecuted, sum, type Verdict } from "../../../../test-support/weather/judge.js";
+import { breaches } from "../../../../test-support/torture/contract.js";
+import { isCompleted, isMaybeExecuted, lostUnsaid, sum } from "../../../../test-support/weather/judge.js";
 import { table } from "../../../../test-support/weather/table.js";
 import { runWeather, type WeatherRun } from "../../../../test-support/weather.js";
 
@@ -54,36 +55,6 @@ function run(sdk: SdkVersion, connect: Connect, seed: number, size: Size): Promi
   return runWeather({ sdk, eventStoreFor, connect, seed, weather: KILLS, limitMs: 50_000, ...size });
 }
 
-/** Every call completes with every message once and in order, or says that it broke before its answer began. */
-function expectNothingLost(result: WeatherRun): void {
-  const seed = `seed ${result.seed}`;
-  const unanswered = result.verdicts.filter(isMaybeExecuted);
-  const answered = result.verdicts.filter((verdict) => !unanswered.includes(verdict));
-  for (const verdict of answered) {
-    expect(verdict, seed).toMatchObject({
-      ending: { kind: "completed" },
-      lost: 0,
-      duplicated: 0,
-      outOfOrder: 0,
-      foreign: 0,
-      executions: 1,
-    });
-  }
-  for (const verdict of unanswered) {
-    expect(verdict, seed).toMatchObject({ ending: { code: "interrupted" }, arrived: 0 });
-    expect(verdict.executions, seed).toBeLessThanOrEqual(1);
-  }
-  expect(unanswered.length, seed).toBeLessThanOrEqual(result.postsCutEarly);
-}
-
-/** Messages that never came, but for those of calls whose error says that the answer never began. */
-function lostUnsaid(verdicts: readonly Verdict[]): number {
-  return sum(
-    verdicts.filter((verdict) => !isMaybeExecuted(verdict)),
-    "lost",
-  );
-}
-
 function row(client: string, { seed, verdicts, cutsInMidStream, cutsDuringReplay, elapsedMs }: WeatherRun) {
   return [
     client,
@@ -123,7 +94,7 @@ describe("20 calls of 200 messages while connections are killed at random", () =
   it.each(SEEDS)("lose nothing with our transport, seed %i", async (seed) => {
     const result = await run("1.32", ours, seed, size);
     rows.push(row("ours", result));
-    expectNothingLost(result);
+    expect(breaches(result), `seed ${seed}`).toEqual([]);
     // The weather was as bad as it should be, and not so bad that most calls ended before they had begun.
     expect(result.cutsInMidStream, `seed ${seed}`).toBeGreaterThanOrEqual(20);
     expect(result.cutsDuringReplay, `seed ${seed}`).toBeGreaterThanOrEqual(3);
@@ -151,7 +122,7 @@ describe("calls while connections are killed at random lose nothing with our tra
     ["2.4", "2.x", oursV2],
   ])("from a server of SDK %s to a client of SDK %s", async (sdk, _client, connect) => {
     const result = await run(sdk, connect, 1, size);
-    expectNothingLost(result);
+    expect(breaches(result)).toEqual([]);
     expect(result.cutsInMidStream).toBeGreaterThanOrEqual(5);
     expect(result.cutsDuringReplay).toBeGreaterThanOrEqual(1);
   });

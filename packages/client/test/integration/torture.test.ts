@@ -1,0 +1,68 @@
+import { afterAll, describe, expect, it } from "vitest";
+import { memoryStore, ResumableTransport } from "../../src/index.js";
+import {
+  CLIENT_KINDS,
+  type ClientKind,
+  type MakeTransport,
+} from "../../../../test-support/torture/clients.js";
+import { breaches, mildness } from "../../../../test-support/torture/contract.js";
+import { HEADING, row } from "../../../../test-support/torture/rows.js";
+import { FULL_SIZE, type Size, torture } from "../../../../test-support/torture/run.js";
+import { CALM, SCENARIOS, type Scenario } from "../../../../test-support/torture/scenarios.js";
+import { repetitions } from "../../../../test-support/repetitions.js";
+import { lostUnsaid } from "../../../../test-support/weather/judge.js";
+import { table } from "../../../../test-support/weather/table.js";
+import type { WeatherRun } from "../../../../test-support/weather.js";
+
+const make: MakeTransport = (url, patience) =>
+  new ResumableTransport(url, { store: memoryStore(), ...patience });
+
+const SMALL_SIZE: Size = { calls: 10, messages: 60, intervalMs: 30 };
+
+const isFull = repetitions({ full: 1, scaled: 0 }) === 1;
+/** Odd seeds run under SDK 1.x, even ones under 2.x. */
+const SEEDS = isFull ? [1, 2] : [2];
+const SIZE = isFull ? FULL_SIZE : SMALL_SIZE;
+
+const run = (scenario: Scenario, kind: ClientKind, seed: number, size: Size): Promise<WeatherRun> =>
+  torture({ scenario, kind, make, seed, size });
+
+describe(`${SIZE.calls} calls together, of ${SIZE.messages} messages each`, () => {
+  const rows: ReturnType<typeof row>[] = [];
+  let calmMs = 0;
+
+  afterAll(() => console.log(table([HEADING, ...rows])));
+
+  it("arrive on a calm network", async () => {
+    const calm = await run(CALM, "ours", 1, SIZE);
+    expect(breaches(calm)).toEqual([]);
+    expect(calm.counters).toMatchObject({ cut: 0, silenced: 0, answered: 0, refused: 0 });
+    calmMs = calm.elapsedMs;
+  });
+
+  it.each(SCENARIOS)("arrive once and in order, or say that they broke at once: $name", async (scenario) => {
+    const runs = await Promise.all(SEEDS.map((seed) => run(scenario, "ours", seed, SIZE)));
+    rows.push(row(scenario.name, "ours", runs, calmMs));
+    for (const result of runs) {
+      expect(breaches(result), `seed ${result.seed}`).toEqual([]);
+      expect(mildness(scenario, result), `seed ${result.seed}`).toEqual([]);
+    }
+  });
+});
+
+describe.runIf(isFull)("the same weather is bad enough for the SDKs' own clients to lose messages", () => {
+  const kinds = CLIENT_KINDS.filter((kind) => kind !== "ours");
+  /** What tells a client that gives up from one that goes on. */
+  const scenarios = SCENARIOS.filter(({ name }) =>
+    ["kills", "cuts", "outages", "silence", "mixed"].includes(name),
+  );
+
+  it.each(scenarios)("$name", async (scenario) => {
+    const runs = await Promise.all(kinds.map((kind) => run(scenario, kind, 1, SMALL_SIZE)));
+    console.log(
+      table([HEADING, ...runs.map((result, index) => row(scenario.name, kinds[index] ?? "", [result], 1))]),
+    );
+    const [shipped] = runs;
+    expect(lostUnsaid(shipped?.verdicts ?? [])).toBeGreaterThan(0);
+  });
+});
