@@ -1,6 +1,9 @@
 /*
  * The SQLite log against bare prepared statements on the same tables, at the same fsync level: a plain insert without
  * trimming, numbering, or anything else that the log does, and a plain select.
+ *
+ * On many streams each event is written to a page of its own, whoever writes it: what bare inserts reach there, as many
+ * to a transaction as the log has in flight, is the most that a log on these tables could.
  */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -22,51 +25,73 @@ const ROUNDS = 7;
 
 type Library = (path: string) => TestDatabase;
 
-/** One file for the log and one for the bare statements, each with the log's tables and settings. */
+/** One file for the log, one for bare statements and one for those in transactions, each with the log's tables and settings. */
 async function withBoth(
   library: Library,
   durability: Durability,
-  use: (log: EventLog, bare: TestDatabase) => Promise<void>,
+  use: (log: EventLog, bare: TestDatabase, grouped: TestDatabase) => Promise<void>,
 ): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), "resumable-mcp-bench-"));
-  const [database, bare] = [library(join(folder, "log.db")), library(join(folder, "bare.db"))];
+  const open = (name: string) => library(join(folder, name));
+  const [database, bare, grouped] = [open("log.db"), open("bare.db"), open("grouped.db")];
   const log = sqliteLog(database, { durability });
-  await sqliteLog(bare, { durability }).close();
+  for (const other of [bare, grouped]) await sqliteLog(other, { durability }).close();
   try {
-    await use(log, bare);
+    await use(log, bare, grouped);
   } finally {
     await log.close();
-    database.close();
-    bare.close();
+    for (const opened of [database, bare, grouped]) opened.close();
     await rm(folder, { recursive: true, force: true });
   }
 }
 
-/** Inserts the next event of one stream; as a promise, as a caller of the log has it. */
-function bareInserts(bare: TestDatabase): () => Promise<void> {
+/** Inserts the next event of a stream. */
+function bareInserts(bare: TestDatabase): (stream: number) => void {
   const insert: SqliteStatement = bare.prepare(
     "INSERT INTO resumable_mcp_events (stream, seq, floor, at, ttl_ms, head_ttl_ms, bytes_before, bytes, payload) " +
       "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
   );
-  let seq = 0;
-  return () => {
-    seq += 1;
+  const heads = new Map<number, number>();
+  return (stream) => {
+    const seq = (heads.get(stream) ?? 0) + 1;
+    heads.set(stream, seq);
     const { ttlMs, headTtlMs } = RETENTION;
-    insert.run(1, seq, 1, Date.now(), ttlMs, headTtlMs, seq * PAYLOAD.length, PAYLOAD.length, PAYLOAD);
-    return Promise.resolve();
+    insert.run(stream, seq, 1, Date.now(), ttlMs, headTtlMs, seq * PAYLOAD.length, PAYLOAD.length, PAYLOAD);
+  };
+}
+
+/** Inserts by turns of so many streams, as many in a transaction. Of another file than the other bare inserts. */
+function bareTransactions(bare: TestDatabase, streams: number): (inserts: number) => Promise<number> {
+  const insert = bareInserts(bare);
+  const [begin, commit] = [bare.prepare("BEGIN IMMEDIATE"), bare.prepare("COMMIT")];
+  return (inserts) => {
+    const startedAt = performance.now();
+    for (let transaction = 0; transaction < inserts / streams; transaction += 1) {
+      begin.run();
+      for (let stream = 1; stream <= streams; stream += 1) insert(stream);
+      commit.run();
+    }
+    return Promise.resolve((inserts / (performance.now() - startedAt)) * 1000);
   };
 }
 
 async function appendRow(name: string, library: Library, durability: Durability): Promise<string[]> {
   const row: string[] = [];
-  await withBoth(library, durability, async (log, bare) => {
+  await withBoth(library, durability, async (log, bare, grouped) => {
     const insert = bareInserts(bare);
     const calls = CALLS[durability];
+    // As a promise, as a caller of the log has it.
+    const insertOne = () => {
+      insert(1);
+      return Promise.resolve();
+    };
+    const transactions = bareTransactions(grouped, IN_FLIGHT);
     const append = (streams: number) => (worker: number) =>
       log.append(`stream ${worker % streams}`, PAYLOAD, RETENTION);
     const medians = await mediansOf(
       [
-        { name: "bare", run: () => callsPerSecond(calls, 1, insert) },
+        { name: "bare", run: () => callsPerSecond(calls, 1, insertOne) },
+        { name: "transactions", run: () => transactions(GROUPED_CALLS) },
         { name: "one", run: () => callsPerSecond(calls, 1, append(1)) },
         { name: "grouped", run: () => callsPerSecond(GROUPED_CALLS, IN_FLIGHT, append(1)) },
         { name: "spread", run: () => callsPerSecond(GROUPED_CALLS, IN_FLIGHT, append(IN_FLIGHT)) },
@@ -82,6 +107,7 @@ async function appendRow(name: string, library: Library, durability: Durability)
       ...[`${name}, ${durability}`, short(rate("bare"))],
       ...[short(rate("one")), against(rate("one") / rate("bare"), 0.6)],
       ...[short(rate("grouped")), inFlight("grouped"), short(rate("spread")), inFlight("spread")],
+      ...[short(rate("transactions")), times(rate("spread") / rate("transactions"))],
     );
   });
   return row;
@@ -93,7 +119,7 @@ async function replayRow(name: string, library: Library): Promise<string[]> {
     const insert = bareInserts(bare);
     for (let event = 0; event < 2 * REPLAYED; event += 1) {
       await log.append("stream", PAYLOAD, { ...RETENTION, maxEvents: null });
-      await insert();
+      insert(1);
     }
     const select = bare.prepare(
       "SELECT seq, payload FROM resumable_mcp_events WHERE stream = ? AND seq > ? ORDER BY seq LIMIT ?",
@@ -130,6 +156,7 @@ printTable(
   [
     ...["", "bare insert", "log, one at a time", "to bare"],
     ...[`log, ${IN_FLIGHT} in flight`, "to bare", `on ${IN_FLIGHT} streams`, "to bare"],
+    ...[`bare, ${IN_FLIGHT} to a transaction`, "log to it"],
   ],
   appends,
 );
