@@ -1,5 +1,5 @@
 import { Client } from "@modelcontextprotocol/sdk/client/index.js";
-import { ResumableTransport } from "@resumable-mcp/client";
+import { NO_TIMEOUT, ResumableTransport } from "@resumable-mcp/client";
 import { indexedDBStore } from "@resumable-mcp/client/stores/indexeddb";
 import { z } from "zod";
 
@@ -9,8 +9,6 @@ import { inPlainWords } from "./plain-words.js";
 import { RunRecord, type Moment } from "./run-record.js";
 import { View, type ConnectionState } from "./view.js";
 
-/** The SDK gives up on a call after 60 s unless told otherwise. This is the longest that a timer can wait. */
-const LONGEST_TIMEOUT_MS = 2_147_483_647;
 /** The page shows its call. The session's standalone stream breaks and resumes too, but carries nothing here. */
 const CALL_METHOD = "tools/call";
 const COUNTDOWN_STEP_MS = 100;
@@ -121,7 +119,7 @@ async function startCall(): Promise<void> {
   const result = client.callTool({ name: "count", arguments: { messages, seconds } }, undefined, {
     onprogress: onProgress,
     signal: abort.signal,
-    timeout: LONGEST_TIMEOUT_MS,
+    timeout: NO_TIMEOUT,
   });
   await settle(result, () => abort.abort("You stopped it"));
 }

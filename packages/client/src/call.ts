@@ -18,6 +18,8 @@ export interface Call extends StreamTask {
   previous: PreviousCall | undefined;
   /** Settles when the response was handed over or none can come. */
   done: Promise<void>;
+  /** Whether the stream's first event came. */
+  isBegun: boolean;
   /** Whether the response was handed over. */
   isAnswered: boolean;
   wasSent: boolean;

@@ -1,37 +1,19 @@
-import type { Acknowledgements } from "./acknowledgements.js";
-import type { StreamName } from "./events.js";
 import { ResumeError } from "./errors.js";
+import type { CallsOptions } from "./calls-options.js";
 import { type Call, keyOf, originOf, savedCallOf, type WireRequest } from "./call.js";
 import { type InterruptedCall, PreviousCall } from "./interrupted.js";
 import { isRecord, isResponse, type JsonRpcMessage, type JsonRpcRequest, type Params } from "./json-rpc.js";
-import type { Resendable } from "./resendable.js";
 import type { Origin } from "./server-requests.js";
 import { exchange, Session } from "./session.js";
-import type { SessionKeeper } from "./session-keeper.js";
-import type { SavedCall, SessionState } from "./session-state.js";
+import type { SavedCall } from "./session-state.js";
 import { isSetting, rememberSetting } from "./settings.js";
 import { StreamCursor } from "./stream-cursor.js";
 import { runStream } from "./stream-loop.js";
-import type { Link, StreamTask } from "./stream-task.js";
-import { type WireIds, withWireId } from "./wire-ids.js";
+import type { StreamTask } from "./stream-task.js";
+import { withWireId } from "./wire-ids.js";
 
 /** A call that loses its session so often in a row is given up. */
 const MAX_SESSIONS = 3;
-
-export interface CallsOptions {
-  readonly state: SessionState;
-  readonly ids: WireIds;
-  readonly acknowledgements: Acknowledgements;
-  readonly keeper: SessionKeeper;
-  readonly resendable: Resendable;
-  readonly link: Link;
-  readonly signal: AbortSignal;
-  readonly saveParams: boolean;
-  readonly maxQueuedMessages: number;
-  readonly receive: (message: JsonRpcMessage, origin: Origin) => void;
-  readonly onCursor: (stream: StreamName, eventId: string, persisted: boolean) => void;
-  readonly onError: (error: Error) => void;
-}
 
 /** The requests in flight: those of this life, and those that an earlier one left behind. */
 export class Calls {
@@ -144,6 +126,7 @@ export class Calls {
         call.session = session;
         call.wasSent ||= maybeExecuted;
         call.cursor.reset();
+        call.isBegun = false;
         state.change((record) => {
           const saved = record.calls.find(({ id }) => id === call.request.id);
           delete saved?.session;
@@ -172,6 +155,7 @@ export class Calls {
       take,
       previous: undefined,
       done: Promise.resolve(),
+      isBegun: false,
       isAnswered: false,
       wasSent: false,
       isTask: false,
@@ -182,9 +166,21 @@ export class Calls {
   }
 
   /** Takes what came on the stream of a call of this life. */
-  #take(call: Call, request: JsonRpcRequest, messages: readonly JsonRpcMessage[]): boolean {
+  #take(
+    call: Call,
+    request: JsonRpcRequest,
+    messages: readonly JsonRpcMessage[],
+  ): Promise<boolean> | boolean {
     const { receive, resendable, state } = this.#options;
     const origin = originOf(call);
+    const isFirst = !call.isBegun;
+    call.isBegun = true;
+    // Saved before any message is handed over: a call that the app has heard of outlives its process.
+    if (isFirst && messages.length === 0) {
+      this.#received(origin);
+      this.#handled(call, origin, false);
+      return state.flush().then(() => false);
+    }
     for (const message of messages) {
       if (isResponse(message) && (message.id ?? call.request.id) === call.request.id) {
         call.isAnswered = true;
@@ -200,24 +196,31 @@ export class Calls {
   }
 
   /** Notes how far a call's stream was handed over, and lets the record follow when the app has had it. */
-  #moved(call: Call, { eventId, session, stream }: Origin, isAnswered: boolean): void {
-    const { acknowledgements, onCursor, state } = this.#options;
+  #moved(call: Call, origin: Origin, isAnswered: boolean): void {
+    this.#received(origin);
+    this.#options.acknowledgements.after(call, () => this.#handled(call, origin, isAnswered));
+  }
+
+  #received({ eventId, stream }: Origin): void {
+    if (eventId !== undefined) this.#options.onCursor(stream, eventId, false);
+  }
+
+  /** The app has had what came up to this event. */
+  #handled(call: Call, { eventId, session, stream }: Origin, isAnswered: boolean): void {
+    const { onCursor, state } = this.#options;
     const { retryMs } = call.cursor;
-    if (eventId !== undefined) onCursor(stream, eventId, false);
-    acknowledgements.after(call, () => {
-      if (session !== call.session) return;
-      if (isAnswered) this.#forget(call);
-      else {
-        state.change((record) => {
-          const saved = record.calls.find(({ id }) => id === call.request.id);
-          if (saved === undefined) return;
-          if (eventId === undefined) delete saved.cursor;
-          else saved.cursor = eventId;
-          if (retryMs !== undefined) saved.retryMs = retryMs;
-        });
-      }
-      if (eventId !== undefined) onCursor(stream, eventId, true);
-    });
+    if (session !== call.session) return;
+    if (isAnswered) this.#forget(call);
+    else {
+      state.change((record) => {
+        const saved = record.calls.find(({ id }) => id === call.request.id);
+        if (saved === undefined) return;
+        if (eventId === undefined) delete saved.cursor;
+        else saved.cursor = eventId;
+        if (retryMs !== undefined) saved.retryMs = retryMs;
+      });
+    }
+    if (eventId !== undefined) onCursor(stream, eventId, true);
   }
 
   #forget({ request: { id } }: Call): void {

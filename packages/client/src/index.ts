@@ -12,5 +12,6 @@ export type {
 export type { AuthProvider } from "./open-stream.js";
 export type { ResumableTransportOptions } from "./options.js";
 export type { Slot, StateScope, StateStore } from "./state-store.js";
+export { NO_TIMEOUT } from "./no-timeout.js";
 export { memoryStore, type MemoryStoreOptions } from "./stores/memory.js";
 export { ResumableTransport } from "./transport.js";

@@ -76,12 +76,34 @@ test('with ack: "manual" the persisted cursor waits for ack(), and says so', asy
   await eventually(() => expect(seen).toEqual([1, 2]));
   const persisted = () =>
     life.told("cursor").flatMap(({ eventId, persisted }) => (persisted ? [eventId] : []));
-  expect(persisted()).toEqual([]);
-  expect(store.records.at(-1)?.calls[0]).not.toHaveProperty("cursor");
+  // The priming event carries nothing that could be handled.
+  const [primed] = persisted();
+  expect(persisted()).toEqual([primed]);
+  expect(store.records.at(-1)?.calls[0]?.cursor).toBe(primed);
   life.transport.ack();
   const last = life.told("cursor").findLast(({ persisted }) => !persisted)?.eventId;
-  expect(persisted()).toEqual([last]);
+  expect(last).not.toBe(primed);
+  expect(persisted()).toEqual([primed, last]);
   await eventually(() => expect(store.records.at(-1)?.calls[0]?.cursor).toBe(last));
+});
+
+test("the first cursor is saved before the first message is handed over", async () => {
+  const server = await startServer();
+  const store = openStore();
+  const life = await startLife(server.url, store);
+  const saved: unknown[] = [];
+  life.transport.addEventListener("cursor", ({ detail }) => {
+    if (detail.stream.method === "tools/call" && !detail.persisted)
+      saved.push(store.records.at(-1)?.calls[0]?.cursor);
+  });
+  const { result } = callTool(life, "work");
+  const call = await server.call("work");
+  call.progress(1, 2);
+  call.result({ content: [] });
+  await result;
+  // Nothing was saved when the priming event came; when the first message did, that one was.
+  expect(saved[0]).toBeUndefined();
+  expect(saved[1]).toEqual(life.told("cursor").find(({ persisted }) => persisted)?.eventId);
 });
 
 test('with ack: "manual" even the response comes again until it is acknowledged', async () => {

@@ -4,7 +4,7 @@ import { repetitions } from "../../../test-support/repetitions.js";
 import type { EventLog } from "../src/event-log.js";
 import { redisLog } from "../src/logs/redis.js";
 import { describeRedis } from "./support/describe-redis.js";
-import { seededRandom } from "./support/random.js";
+import { seededRandom } from "../../../test-support/random.js";
 import { openIoredis, type OpenClient } from "./support/redis-clients.js";
 import { type Acknowledged, AppendingProcess } from "./support/appending-process.js";
 

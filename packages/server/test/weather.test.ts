@@ -5,7 +5,7 @@ import { memoryLog } from "../src/logs/memory.js";
 import type { SessionEventStore } from "../src/session-event-store.js";
 import { FaultyLog } from "./support/faulty-log.js";
 import { numbered } from "./support/messages.js";
-import { seededRandom } from "./support/random.js";
+import { seededRandom } from "../../../test-support/random.js";
 import { slowLog } from "./support/slow-log.js";
 
 const MESSAGES = 150;

@@ -1,7 +1,7 @@
 import { Client as ClientV2 } from "@modelcontextprotocol/client";
 import { Client as NewestClientV1 } from "@modelcontextprotocol/sdk/client/index.js";
 import { Client as OldestClientV1 } from "sdk-oldest-v1/client/index.js";
-import type { ResumableTransport } from "../../src/index.js";
+import { NO_TIMEOUT, type ResumableTransport } from "../../src/index.js";
 import { textOf } from "./clients.js";
 
 /** What the tests ask of any SDK's client. */
@@ -18,7 +18,6 @@ export interface AnyClient {
 }
 
 const INFO = { name: "app", version: "1" };
-const TIMEOUT = 2 ** 31 - 1;
 
 function adapt(
   client: NewestClientV1 | OldestClientV1 | ClientV2,
@@ -38,7 +37,7 @@ function adapt(
 async function connectV2(transport: ResumableTransport, mode: "legacy" | "auto"): Promise<AnyClient> {
   const client = new ClientV2(INFO, { versionNegotiation: { mode } });
   const adapted = adapt(client, (call, onprogress) =>
-    client.callTool({ name: "count", arguments: { ...call } }, { onprogress, timeout: TIMEOUT }),
+    client.callTool({ name: "count", arguments: { ...call } }, { onprogress, timeout: NO_TIMEOUT }),
   );
   await client.connect(transport);
   return adapted;
@@ -49,7 +48,10 @@ export const SDK_CLIENTS = {
   "1.30": async (transport: ResumableTransport) => {
     const client = new OldestClientV1(INFO);
     const adapted = adapt(client, (call, onprogress) =>
-      client.callTool({ name: "count", arguments: { ...call } }, undefined, { onprogress, timeout: TIMEOUT }),
+      client.callTool({ name: "count", arguments: { ...call } }, undefined, {
+        onprogress,
+        timeout: NO_TIMEOUT,
+      }),
     );
     await client.connect(transport);
     return adapted;
@@ -57,7 +59,10 @@ export const SDK_CLIENTS = {
   "1.32": async (transport: ResumableTransport) => {
     const client = new NewestClientV1(INFO);
     const adapted = adapt(client, (call, onprogress) =>
-      client.callTool({ name: "count", arguments: { ...call } }, undefined, { onprogress, timeout: TIMEOUT }),
+      client.callTool({ name: "count", arguments: { ...call } }, undefined, {
+        onprogress,
+        timeout: NO_TIMEOUT,
+      }),
     );
     await client.connect(transport);
     return adapted;
