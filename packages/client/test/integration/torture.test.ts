@@ -7,7 +7,7 @@ import {
 } from "../../../../test-support/torture/clients.js";
 import { breaches, mildness } from "../../../../test-support/torture/contract.js";
 import { HEADING, row } from "../../../../test-support/torture/rows.js";
-import { FULL_SIZE, type Size, torture } from "../../../../test-support/torture/run.js";
+import { FULL_SIZE, LIMIT_MS, type Size, torture } from "../../../../test-support/torture/run.js";
 import { CALM, SCENARIOS, type Scenario } from "../../../../test-support/torture/scenarios.js";
 import { repetitions } from "../../../../test-support/repetitions.js";
 import { lostUnsaid } from "../../../../test-support/weather/judge.js";
@@ -20,6 +20,8 @@ const make: MakeTransport = (url, patience) =>
 const SMALL_SIZE: Size = { calls: 10, messages: 60, intervalMs: 30 };
 
 const isFull = repetitions({ full: 1, scaled: 0 }) === 1;
+/** So that a call that hangs is named. */
+const TIMEOUT_MS = LIMIT_MS + 20_000;
 /** Odd seeds run under SDK 1.x, even ones under 2.x. */
 const SEEDS = isFull ? [1, 2] : [2];
 const SIZE = isFull ? FULL_SIZE : SMALL_SIZE;
@@ -40,14 +42,18 @@ describe(`${SIZE.calls} calls together, of ${SIZE.messages} messages each`, () =
     calmMs = calm.elapsedMs;
   });
 
-  it.each(SCENARIOS)("arrive once and in order, or say that they broke at once: $name", async (scenario) => {
-    const runs = await Promise.all(SEEDS.map((seed) => run(scenario, "ours", seed, SIZE)));
-    rows.push(row(scenario.name, "ours", runs, calmMs));
-    for (const result of runs) {
-      expect(breaches(result), `seed ${result.seed}`).toEqual([]);
-      expect(mildness(scenario, result), `seed ${result.seed}`).toEqual([]);
-    }
-  });
+  it.each(SCENARIOS)(
+    "arrive once and in order, or say that they broke at once: $name",
+    async (scenario) => {
+      const runs = await Promise.all(SEEDS.map((seed) => run(scenario, "ours", seed, SIZE)));
+      rows.push(row(scenario.name, "ours", runs, calmMs));
+      for (const result of runs) {
+        expect(breaches(result), `seed ${result.seed}`).toEqual([]);
+        expect(mildness(scenario, result), `seed ${result.seed}`).toEqual([]);
+      }
+    },
+    TIMEOUT_MS,
+  );
 });
 
 describe.runIf(isFull)("the same weather is bad enough for the SDKs' own clients to lose messages", () => {
@@ -57,12 +63,16 @@ describe.runIf(isFull)("the same weather is bad enough for the SDKs' own clients
     ["kills", "cuts", "outages", "silence", "mixed"].includes(name),
   );
 
-  it.each(scenarios)("$name", async (scenario) => {
-    const runs = await Promise.all(kinds.map((kind) => run(scenario, kind, 1, SMALL_SIZE)));
-    console.log(
-      table([HEADING, ...runs.map((result, index) => row(scenario.name, kinds[index] ?? "", [result], 1))]),
-    );
-    const [shipped] = runs;
-    expect(lostUnsaid(shipped?.verdicts ?? [])).toBeGreaterThan(0);
-  });
+  it.each(scenarios)(
+    "$name",
+    async (scenario) => {
+      const runs = await Promise.all(kinds.map((kind) => run(scenario, kind, 1, SMALL_SIZE)));
+      console.log(
+        table([HEADING, ...runs.map((result, index) => row(scenario.name, kinds[index] ?? "", [result], 1))]),
+      );
+      const [shipped] = runs;
+      expect(lostUnsaid(shipped?.verdicts ?? [])).toBeGreaterThan(0);
+    },
+    TIMEOUT_MS,
+  );
 });
