@@ -217,4 +217,14 @@ describe("the options of keyValueLog", () => {
       }),
     );
   });
+
+  it.each([undefined, null, "redis://localhost"])("refuse %s for a store", (given) => {
+    // As a caller without types would give it.
+    expect(() => keyValueLog(given as unknown as AsyncKeyValue)).toThrow(
+      expect.objectContaining({
+        code: "invalid-option",
+        message: expect.stringContaining("keyValue must be an AsyncKeyValue") as string,
+      }),
+    );
+  });
 });

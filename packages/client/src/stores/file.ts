@@ -41,7 +41,9 @@ const pause = (signal: AbortSignal) => sleep(20 + Math.random() * 80, signal);
  * @throws {ResumeError} `invalid-option`
  */
 export function fileStore(directory: string, options: FileStoreOptions = {}): StateStore {
-  if (!directory) throw new ResumeError("invalid-option", "directory is empty; it must be a path");
+  // A URL, which callers without types may give, would only show in the first life's `state-unavailable`.
+  const unfit = typeof directory === "string" ? directory === "" && "empty" : `of type ${typeof directory}`;
+  if (unfit) throw new ResumeError("invalid-option", `directory is ${unfit}; it must be a path`);
   const limits = checkSlotOptions(options);
   const place = `the folder ${directory}`;
 

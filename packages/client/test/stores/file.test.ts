@@ -257,7 +257,17 @@ describe("fileStore", () => {
     );
   });
 
-  it("refuses an empty path", () => {
-    expect(() => fileStore("")).toThrow(expect.objectContaining({ code: "invalid-option" }));
+  // As a caller without types would give them; a URL is what `import.meta.url` leads to.
+  it.each([
+    ["an empty text", ""],
+    ["a URL", new URL("file:///state")],
+    ["null", null],
+  ])("refuses %s for a path, and says so", (_name, given) => {
+    expect(() => fileStore(given as string)).toThrow(
+      expect.objectContaining({
+        code: "invalid-option",
+        message: expect.stringMatching(/^directory is .*; it must be /) as string,
+      }),
+    );
   });
 });

@@ -56,7 +56,9 @@ const LONGEST_TIMEOUT_MS = 2 ** 31 - 1;
  * @throws {EventStoreError} `invalid-option`
  */
 export function keyValueLog(keyValue: AsyncKeyValue, options: KeyValueLogOptions = {}): EventLog {
-  const missing = NEEDED_METHODS.find((method) => typeof keyValue[method] !== "function");
+  // A caller without types may give nothing at all.
+  const given = keyValue as Partial<AsyncKeyValue> | null | undefined;
+  const missing = NEEDED_METHODS.find((method) => typeof given?.[method] !== "function");
   if (missing !== undefined) {
     throw new EventStoreError(
       "invalid-option",
