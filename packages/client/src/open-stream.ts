@@ -9,10 +9,13 @@ export interface AuthProvider {
    */
   token(): string | undefined | Promise<string | undefined>;
   /**
-   * Called once per HTTP request that was answered 401 or 403. When it resolves, the request is made once more
-   * with a new `token()`; when it rejects, or the answer is the same, the call fails with `unauthorized`.
+   * Called when an HTTP request was answered 401 or 403, at most once for each of them. When it resolves, the request
+   * is made once more with a new `token()`; when it rejects, or the answer is the same, the call fails with
+   * `unauthorized`.
+   *
+   * @param token - the one that was refused: several requests may be refused for one token at once
    */
-  onUnauthorized?(response: Response): void | Promise<void>;
+  onUnauthorized?(response: Response, token: string | undefined): void | Promise<void>;
 }
 
 /** How HTTP requests are made: the transport's options that concern `fetch`. */
@@ -94,12 +97,13 @@ export async function openStream(
     : undefined;
   let isSent = false;
   const isUnsent = (): boolean => !isSent;
-  const attempt = async (): Promise<Response> => {
+  const attempt = async (): Promise<Attempt> => {
     isSent = false;
-    const headers = await headersOf(http, session, request);
+    const token = await http.authProvider?.token();
+    const headers = headersOf(http, session, request, token);
     limit.signal.throwIfAborted();
     isSent = true;
-    return http.fetch(http.url, {
+    const response = await http.fetch(http.url, {
       method: request.method,
       headers,
       ...(request.method === "POST" ? { body: JSON.stringify(request.message) } : {}),
@@ -109,6 +113,7 @@ export async function openStream(
       cache: "no-store",
       signal: limit.signal,
     });
+    return { response, token };
   };
   // Raced, because neither an authProvider nor a fetch of the app's own need know the signal.
   const aborted = new Promise<never>((_, reject) => {
@@ -125,26 +130,39 @@ export async function openStream(
   }
 }
 
-/** Makes the request, and once more with other credentials when the first ones were refused. */
+interface Attempt {
+  readonly response: Response;
+  readonly token: string | undefined;
+}
+
+/** Makes the request, and again with other credentials when it was refused. */
 async function authorized(
   http: HttpOptions,
   request: HttpRequest,
-  attempt: () => Promise<Response>,
+  attempt: () => Promise<Attempt>,
 ): Promise<Opened> {
-  const response = await attempt();
   const { authProvider } = http;
-  const isRefused = response.status === 401 || response.status === 403;
-  if (!isRefused || authProvider?.onUnauthorized === undefined) return read(http, response, request);
-  discard(response);
-  try {
-    await authProvider.onUnauthorized(response);
-  } catch (cause) {
-    return { kind: "refused", status: response.status, retryAfterMs: undefined, cause };
+  let { response, token } = await attempt();
+  // A token that was renewed may still lack a scope.
+  for (const status of [401, 403]) {
+    if (response.status !== status || authProvider?.onUnauthorized === undefined) continue;
+    discard(response);
+    try {
+      await authProvider.onUnauthorized(response, token);
+    } catch (cause) {
+      return { kind: "refused", status, retryAfterMs: undefined, cause };
+    }
+    ({ response, token } = await attempt());
   }
-  return read(http, await attempt(), request);
+  return read(http, response, request);
 }
 
-async function headersOf(http: HttpOptions, session: SessionRef, request: HttpRequest): Promise<Headers> {
+function headersOf(
+  http: HttpOptions,
+  session: SessionRef,
+  request: HttpRequest,
+  token: string | undefined,
+): Headers {
   const headers = new Headers(http.headers);
   headers.set(
     "Accept",
@@ -162,7 +180,6 @@ async function headersOf(http: HttpOptions, session: SessionRef, request: HttpRe
     const bytes = new TextEncoder().encode(request.lastEventId);
     headers.set("Last-Event-ID", String.fromCharCode(...bytes));
   }
-  const token = await http.authProvider?.token();
   if (token !== undefined) headers.set("Authorization", `Bearer ${token}`);
   return headers;
 }

@@ -275,7 +275,7 @@ describe("credentials", () => {
     });
     expect(opened.kind).toBe("events");
     expect(sent.map(({ headers }) => headers.get("Authorization"))).toEqual(["Bearer old", "Bearer new"]);
-    expect(onUnauthorized).toHaveBeenCalledExactlyOnceWith(refusal);
+    expect(onUnauthorized).toHaveBeenCalledExactlyOnceWith(refusal, "old");
   });
 
   it("are renewed no second time", async () => {
@@ -286,6 +286,19 @@ describe("credentials", () => {
     expect(opened).toMatchObject({ kind: "refused", status: 401 });
     expect(sent).toHaveLength(2);
     expect(onUnauthorized).toHaveBeenCalledOnce();
+  });
+
+  it("are renewed once more when the renewed ones lack a scope", async () => {
+    const onUnauthorized = vi.fn<NonNullable<AuthProvider["onUnauthorized"]>>();
+    const { opened, sent } = await open([status(401), status(403), sse([])], {
+      authProvider: provider(["old", "narrow", "wide"], onUnauthorized),
+    });
+    expect(opened.kind).toBe("events");
+    expect(sent).toHaveLength(3);
+    expect(onUnauthorized.mock.calls.map(([response, token]) => [response.status, token])).toEqual([
+      [401, "old"],
+      [403, "narrow"],
+    ]);
   });
 
   it("that cannot be renewed make the first refusal the answer, with the reason", async () => {
