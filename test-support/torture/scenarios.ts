@@ -48,8 +48,8 @@ export const CALM: Scenario = {
 export const SCENARIOS: readonly Scenario[] = [
   {
     name: "kills",
-    description: "a connection reset at random, 16 times a second",
-    weather: [...NETWORK, ...CUTS, { kind: "kills", meanIntervalMs: 60 }],
+    description: "each connection reset at random, after 1.2 s on average",
+    weather: [...NETWORK, ...CUTS, { kind: "lifetimes", meanMs: 1200 }],
     cuts: true,
     timeLimit: 1.25,
   },
@@ -86,7 +86,7 @@ export const SCENARIOS: readonly Scenario[] = [
     weather: [
       ...NETWORK,
       ...CUTS,
-      { kind: "kills", meanIntervalMs: 200 },
+      { kind: "lifetimes", meanMs: 4000 },
       { kind: "cuts", share: 0.2, afterBytes: { min: 200, max: 2500 } },
       { kind: "outages", everyMs: 3000, lastingMs: 600 },
       { kind: "silence", share: 0.05, afterBytes: { min: 700, max: 4000 } },
@@ -100,12 +100,12 @@ export const SCENARIOS: readonly Scenario[] = [
   },
   {
     name: "accept-and-close",
-    description: "20 % of the new connections closed as soon as accepted, and one reset 16 times a second",
+    description: "20 % of the new connections closed as soon as accepted, the rest reset as in kills",
     weather: [
       ...NETWORK,
       ...CUTS,
       { kind: "accept-and-close", share: 0.2 },
-      { kind: "kills", meanIntervalMs: 60 },
+      { kind: "lifetimes", meanMs: 1200 },
     ],
     cuts: true,
     does: ["refused"],
@@ -121,8 +121,8 @@ export const SCENARIOS: readonly Scenario[] = [
   },
   {
     name: "trickle",
-    description: "4 kB/s for each connection, events in several pieces",
-    weather: [...NETWORK, { kind: "trickle", bytesPerSecond: 4000 }],
+    description: "6 kB/s for each connection, events in two or three pieces",
+    weather: [...NETWORK, { kind: "trickle", bytesPerSecond: 6000 }],
     cuts: false,
     timeLimit: 1.25,
   },

@@ -75,6 +75,9 @@ export function postsMaybeUnanswered(log: readonly ProxyEvent[]): number {
   return log.filter((event) => {
     if (event.type === "refused") return true;
     if (event.type !== "cut" && event.type !== "answered") return false;
-    return event.request?.kind === "post" && event.request.bytesDown < EARLY_BYTES;
+    const { request } = event;
+    // A connection that was idle may have had the next request on its way.
+    if (request === undefined || request.answer === "complete") return true;
+    return request.kind === "post" && request.bytesDown < EARLY_BYTES;
   }).length;
 }
