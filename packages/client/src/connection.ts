@@ -111,10 +111,10 @@ async function follow(
           }
           cursor.retryMs = Math.min(ms, MAX_RETRY_MS);
         },
-        async onEvent({ data, event, id }) {
+        onEvent({ data, event, id }) {
           const before = cursor.eventId;
           const isMessage = data !== "" && (event === undefined || event === "message");
-          if (!cursor.advance(id, isMessage)) return;
+          if (!cursor.advance(id, isMessage)) return undefined;
           heard ||= isMessage || cursor.eventId !== before;
           const messages = isMessage ? parseMessages(data) : [];
           if (messages === undefined) {
@@ -122,7 +122,10 @@ async function follow(
               new ResumeError("protocol", "The server sent an event that is not JSON-RPC; it was left out"),
             );
           } else if (messages.length > 0) progressed = true;
-          answered = await task.take(messages ?? []);
+          const taken = task.take(messages ?? []);
+          if (typeof taken !== "boolean") return taken.then((isLast) => void (answered = isLast));
+          answered = taken;
+          return undefined;
         },
       },
       signal,

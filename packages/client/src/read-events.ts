@@ -4,7 +4,7 @@ import { Watchdog } from "./watchdog.js";
 
 export interface EventReader {
   /** Takes one event. What it returns is awaited before anything more is read: back-pressure. */
-  readonly onEvent: (event: EventSourceMessage) => Promise<void> | void;
+  readonly onEvent: (event: EventSourceMessage) => Promise<void> | undefined;
   readonly onRetry: (ms: number) => void;
   /** Whether to go on reading: `false` after the final response. */
   readonly wantsMore: () => boolean;
@@ -59,7 +59,8 @@ export async function readEvents(
       if (done) return;
       parser.feed(decoder.decode(value, { stream: true }));
       for (const event of events.splice(0)) {
-        await reader.onEvent(event);
+        const taken = reader.onEvent(event);
+        if (taken !== undefined) await taken;
         signal.throwIfAborted();
         if (!reader.wantsMore()) return;
       }

@@ -2,6 +2,7 @@
 const SENDABLE = /^[\x21-\x7e\x80-\uffff](?:[\x20-\x7e\x80-\uffff]*[\x21-\x7e\x80-\uffff])?$/;
 
 const MAX_ID_LENGTH = 4096;
+/** So many at least, and twice as many at most. */
 const REMEMBERED_IDS = 512;
 
 /**
@@ -9,7 +10,9 @@ const REMEMBERED_IDS = 512;
  * its first event must not lose it.
  */
 export class StreamCursor {
-  readonly #seen = new Set<string>();
+  #seen = new Set<string>();
+  /** The ids before those: two sets by turns, since to delete one id for each that comes takes longer. */
+  #seenBefore = new Set<string>();
   #eventId: string | undefined;
   /** The stream's last `retry:`, in milliseconds. */
   retryMs: number | undefined;
@@ -40,7 +43,7 @@ export class StreamCursor {
   advance(eventId: string | undefined, isMessage: boolean): boolean {
     this.heardAt = Date.now();
     if (eventId === undefined) return true;
-    if (isMessage && this.#seen.has(eventId)) return false;
+    if (isMessage && (this.#seen.has(eventId) || this.#seenBefore.has(eventId))) return false;
     const isCursor = eventId.length <= MAX_ID_LENGTH && SENDABLE.test(eventId);
     this.#eventId = isCursor ? eventId : undefined;
     if (isCursor && isMessage) this.#remember(eventId);
@@ -51,12 +54,13 @@ export class StreamCursor {
   reset(): void {
     this.#eventId = undefined;
     this.#seen.clear();
+    this.#seenBefore.clear();
   }
 
   #remember(eventId: string): void {
     this.#seen.add(eventId);
-    if (this.#seen.size <= REMEMBERED_IDS) return;
-    const [oldest] = this.#seen;
-    if (oldest !== undefined) this.#seen.delete(oldest);
+    if (this.#seen.size < REMEMBERED_IDS) return;
+    this.#seenBefore = this.#seen;
+    this.#seen = new Set();
   }
 }

@@ -87,14 +87,12 @@ export class WireIds {
       const mappings = this.#running.get(String(message.id));
       return mappings?.map(({ id }) => ({ ...message, id })) ?? [message];
     }
-    const token = message.method === "notifications/progress" ? message.params?.progressToken : undefined;
-    return (
-      this.#tokens
-        .get(String(token))
-        ?.filter(({ progressToken }) => progressToken !== undefined)
-        .map(({ progressToken }) => ({ ...message, params: { ...message.params, progressToken } })) ?? [
-        message,
-      ]
+    if (message.method !== "notifications/progress") return [message];
+    const { params } = message;
+    const mappings = this.#tokens.get(String(params?.progressToken));
+    if (mappings === undefined) return [message];
+    return mappings.flatMap(({ progressToken }) =>
+      progressToken === undefined ? [] : [{ ...message, params: { ...params, progressToken } }],
     );
   }
 

@@ -78,11 +78,11 @@ describe("StreamCursor", () => {
     expect(after(id).eventId).toBe(id);
   });
 
-  it("remembers the last 512 ids and no more", () => {
-    const ids = Array.from({ length: 600 }, (_, n) => `id-${n}`);
-    const cursor = after(...ids);
-    expect(cursor.advance("id-88", true)).toBe(false);
-    expect(cursor.advance("id-87", true)).toBe(true);
+  it("remembers the last 512 ids, and no more than twice as many", () => {
+    const ids = Array.from({ length: 2000 }, (_, n) => `id-${n}`);
+    const remembered = (n: number): boolean => !after(...ids).advance(`id-${n}`, true);
+    expect([1999, 1488].map(remembered)).toEqual([true, true]);
+    expect([975, 0].map(remembered)).toEqual([false, false]);
   });
 
   it("forgets everything when the server no longer knows the position", () => {

@@ -3,6 +3,11 @@ export function against(ratio: number, atLeast: number): string {
   return `${times(ratio)} (at least ${times(atLeast)}: ${ratio >= atLeast ? "met" : "MISSED"})`;
 }
 
+/** The same for what should be small. */
+export function atMost(ratio: number, limit: number): string {
+  return `${times(ratio)} (at most ${times(limit)}: ${ratio <= limit ? "met" : "MISSED"})`;
+}
+
 export function times(ratio: number): string {
   return `${ratio.toFixed(2)}×`;
 }
