@@ -18,9 +18,14 @@ const argumentsSchema = z.object({ messages: z.number(), seconds: z.number() });
 const resultSchema = z.object({ content: z.array(z.object({ type: z.literal("text"), text: z.string() })) });
 
 const query = new URLSearchParams(location.search);
-const messages = Number(query.get("messages") ?? 300);
-const seconds = Number(query.get("seconds") ?? 60);
-const offlineSeconds = Number(query.get("offline") ?? 8);
+/** A number from the page's address; what is no number there is as if it were left out. */
+const given = (name: string, otherwise: number): number => {
+  const value = Number(query.get(name) ?? otherwise);
+  return Number.isFinite(value) && value > 0 ? value : otherwise;
+};
+const messages = given("messages", 300);
+const seconds = given("seconds", 60);
+const offlineSeconds = given("offline", 8);
 const mcpUrl = new URL(
   document.querySelector<HTMLMetaElement>('meta[name="mcp-url"]')?.content ?? "/mcp",
   location.href,
