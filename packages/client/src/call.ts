@@ -1,8 +1,9 @@
+import { ResumeError } from "./errors.js";
 import type { PreviousCall } from "./interrupted.js";
 import { isRecord, type JsonRpcRequest, type Params } from "./json-rpc.js";
 import type { Origin } from "./server-requests.js";
 import type { Session } from "./session.js";
-import type { SavedCall } from "./session-state.js";
+import type { ClientRecord, SavedCall } from "./session-state.js";
 import type { StreamTask } from "./stream-task.js";
 
 /** A request under its id on the wire. */
@@ -23,8 +24,39 @@ export interface Call extends StreamTask {
   /** Whether the response was handed over. */
   isAnswered: boolean;
   wasSent: boolean;
+  /** Whether it waits for the app to claim it before it goes on. */
+  isParked: boolean;
   /** Whether the response was a task, whose progress goes on (MCP 2025-11-25, Tasks). */
   isTask: boolean;
+}
+
+interface NewCall extends Pick<Call, "session" | "request" | "key" | "cursor" | "take"> {
+  /** Whether executing the request again does no harm. */
+  readonly isHarmless: () => boolean;
+  /** @defaultValue true */
+  readonly mayBeSent?: boolean;
+}
+
+export function createCall({ isHarmless, mayBeSent = true, ...given }: NewCall): Call {
+  const call: Call = {
+    ...given,
+    abort: new AbortController(),
+    previous: undefined,
+    done: Promise.resolve(),
+    isBegun: false,
+    isAnswered: false,
+    wasSent: false,
+    isParked: false,
+    isTask: false,
+    isResendable: () => mayBeSent && (call.session.isIdempotent || isHarmless()),
+  };
+  return call;
+}
+
+/** Whether a call that failed can go on from its cursor: all it lacks is a login. */
+export function outlivesFailure({ abort, cursor }: Call, error: unknown): boolean {
+  const isLocked = error instanceof ResumeError && error.code === "unauthorized";
+  return isLocked && cursor.eventId !== undefined && !abort.signal.aborted;
 }
 
 /** The app's own name for the call. */
@@ -48,4 +80,17 @@ export function savedCallOf({ key, request }: Call, params: Params | undefined):
     ...(key === undefined ? {} : { key }),
     ...(params === undefined ? {} : { params }),
   };
+}
+
+/** Notes in the record how far the app has had a call's messages. */
+export function saveCursor(
+  record: ClientRecord,
+  { cursor, request }: Call,
+  eventId: string | undefined,
+): void {
+  const saved = record.calls.find(({ id }) => id === request.id);
+  if (saved === undefined) return;
+  if (eventId === undefined) delete saved.cursor;
+  else saved.cursor = eventId;
+  if (cursor.retryMs !== undefined) saved.retryMs = cursor.retryMs;
 }

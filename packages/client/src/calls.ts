@@ -1,6 +1,6 @@
 import { ResumeError } from "./errors.js";
 import type { CallsOptions } from "./calls-options.js";
-import { type Call, keyOf, originOf, savedCallOf, type WireRequest } from "./call.js";
+import { type Call, createCall, keyOf, originOf, outlivesFailure, saveCursor, savedCallOf } from "./call.js";
 import { type InterruptedCall, PreviousCall } from "./interrupted.js";
 import { isRecord, isResponse, type JsonRpcMessage, type JsonRpcRequest, type Params } from "./json-rpc.js";
 import type { Origin } from "./server-requests.js";
@@ -49,16 +49,22 @@ export class Calls {
    * @throws {ResumeError} when no response can come.
    */
   async run(request: JsonRpcRequest): Promise<void> {
-    const { ids, keeper, saveParams, state } = this.#options;
+    const { ids, keeper, resendable, saveParams, state } = this.#options;
     const key = keyOf(request);
     for (const call of this.#calls.values()) {
       const isSame = key !== undefined && call.key === key && call.request.method === request.method;
       if (isSame && !(call.previous?.isOver ?? call.isAnswered)) return this.#attach(call, request);
     }
     const wire = ids.outgoing(request);
-    const call = this.#call(keeper.current, wire, key, new StreamCursor(), (messages) =>
-      this.#take(call, request, messages),
-    );
+    const call = createCall({
+      session: keeper.current,
+      request: wire,
+      key,
+      cursor: new StreamCursor(),
+      take: (messages) => this.#take(call, request, messages),
+      isHarmless: () => resendable.has(wire),
+    });
+    this.#calls.set(wire.id, call);
     state.change((record) => record.calls.push(savedCallOf(call, saveParams ? request.params : undefined)));
     call.done = this.#finish(call);
     return call.done;
@@ -89,6 +95,7 @@ export class Calls {
   }
 
   async #finish(call: Call): Promise<void> {
+    let isKept = false;
     try {
       // The entry comes first: a call that was sent and then forgotten would be lost silently.
       await this.#options.state.flush();
@@ -97,13 +104,15 @@ export class Calls {
     } catch (error) {
       // After close() the entry stays, for the next life.
       if (this.#options.signal.aborted) throw error;
-      this.#forget(call);
+      isKept = outlivesFailure(call, error);
+      if (!isKept) this.#forget(call);
       // Cancelled: the SDK's client has settled the request already.
       if (!call.abort.signal.aborted) throw error;
     } finally {
       this.#calls.delete(call.request.id);
       this.#options.ids.release(call.request.id, call.isTask);
       call.abort.abort();
+      if (isKept) this.#park(call);
     }
   }
 
@@ -134,35 +143,6 @@ export class Calls {
         });
       }
     }
-  }
-
-  #call(
-    session: Session,
-    request: WireRequest,
-    key: string | undefined,
-    cursor: StreamCursor,
-    take: StreamTask["take"],
-    mayBeSent = true,
-  ): Call {
-    const { resendable } = this.#options;
-    const abort = new AbortController();
-    const call: Call = {
-      session,
-      request,
-      key,
-      cursor,
-      abort,
-      take,
-      previous: undefined,
-      done: Promise.resolve(),
-      isBegun: false,
-      isAnswered: false,
-      wasSent: false,
-      isTask: false,
-      isResendable: () => mayBeSent && (call.session.isIdempotent || resendable.has(request)),
-    };
-    this.#calls.set(request.id, call);
-    return call;
   }
 
   /** Takes what came on the stream of a call of this life. */
@@ -208,18 +188,9 @@ export class Calls {
   /** The app has had what came up to this event. */
   #handled(call: Call, { eventId, session, stream }: Origin, isAnswered: boolean): void {
     const { onCursor, state } = this.#options;
-    const { retryMs } = call.cursor;
     if (session !== call.session) return;
     if (isAnswered) this.#forget(call);
-    else {
-      state.change((record) => {
-        const saved = record.calls.find(({ id }) => id === call.request.id);
-        if (saved === undefined) return;
-        if (eventId === undefined) delete saved.cursor;
-        else saved.cursor = eventId;
-        if (retryMs !== undefined) saved.retryMs = retryMs;
-      });
-    }
+    else state.change((record) => saveCursor(record, call, eventId));
     if (eventId !== undefined) onCursor(stream, eventId, true);
   }
 
@@ -232,12 +203,13 @@ export class Calls {
     });
   }
 
-  #restore(saved: SavedCall): void {
-    const { keeper, maxQueuedMessages, receive, signal } = this.#options;
+  /** @param parkedAt - how far a call was read that waits for its claim before it goes on */
+  #restore(saved: SavedCall, parkedAt?: StreamCursor): void {
+    const { keeper, maxQueuedMessages, receive, resendable, signal } = this.#options;
     const { id, key, method, params } = saved;
     const session = saved.session === undefined ? keeper.current : new Session(saved.session);
     const request = withWireId({ jsonrpc: "2.0", id, method, params }, id);
-    const cursor = new StreamCursor(saved.cursor, saved.retryMs);
+    const cursor = parkedAt ?? new StreamCursor(saved.cursor, saved.retryMs);
     const previous = new PreviousCall({
       id,
       method,
@@ -245,7 +217,10 @@ export class Calls {
       maxQueued: maxQueuedMessages,
       // After close() the entry stays, for the next life.
       onDiscard: () => {
-        if (!signal.aborted) this.#forget(call);
+        if (!signal.aborted && this.#calls.get(id) === call) this.#forget(call);
+      },
+      onClaim: () => {
+        if (call.isParked) void this.#goOn(call, previous);
       },
       onCancel: (reason) => void this.#cancel(call, reason === undefined ? {} : { reason }),
     });
@@ -257,14 +232,33 @@ export class Calls {
       await previous.offer({ messages, forward, handled }, call.abort.signal);
       return isAnswered;
     };
-    // Parameters that were kept out of the record cannot be sent again.
-    const call = this.#call(session, request, key, cursor, take, params !== undefined);
+    const call = createCall({
+      session,
+      request,
+      key,
+      cursor,
+      take,
+      isHarmless: () => resendable.has(request),
+      // Parameters that were kept out of the record cannot be sent again.
+      mayBeSent: params !== undefined,
+    });
     call.previous = previous;
     call.wasSent = true;
+    call.isParked = parkedAt !== undefined;
+    this.#calls.set(id, call);
+  }
+
+  /** Keeps what a login interrupted: it goes on when it is claimed. */
+  #park(call: Call): void {
+    const { request, cursor } = call;
+    const saved = this.#options.state.record.calls.find(({ id }) => id === request.id);
+    // From where the app has it, which the record may be behind of.
+    if (saved !== undefined) this.#restore(saved, cursor);
   }
 
   /** Lets an earlier life's call go on. */
   async #goOn(call: Call, previous: PreviousCall): Promise<void> {
+    call.isParked = false;
     try {
       if (call.cursor.eventId === undefined && !call.isResendable()) {
         const message = "The previous life ended before the answer began";
@@ -272,11 +266,19 @@ export class Calls {
       }
       await this.#runInSessions(call);
     } catch (cause) {
-      previous.fail(
-        cause instanceof ResumeError ? cause : new ResumeError("closed", "The call was ended", { cause }),
-      );
+      const error =
+        cause instanceof ResumeError ? cause : new ResumeError("closed", "The call was ended", { cause });
+      if (outlivesFailure(call, error)) {
+        call.isParked = !previous.isClaimed;
+        if (call.isParked) {
+          this.#options.onError(error);
+          return;
+        }
+        this.#park(call);
+      }
+      previous.fail(error);
     } finally {
-      call.abort.abort();
+      if (!call.isParked) call.abort.abort();
     }
   }
 

@@ -1,7 +1,12 @@
 import { ResumeError } from "./errors.js";
 import { isResponse, type JsonRpcMessage, type Params } from "./json-rpc.js";
 
-/** A call of this client's previous life that was not finished when that life ended. It goes on by itself. */
+/**
+ * A call of this client's previous life that was not finished when that life ended. It goes on by itself.
+ *
+ * So is one, of this life too, that failed with `unauthorized` and can be resumed: it goes on when it is claimed, which
+ * is of use once there are credentials again.
+ */
 export interface InterruptedCall {
   readonly method: string;
   /** The call's parameters; `undefined` when the app keeps them out of the record (`saveParams`). */
@@ -36,6 +41,7 @@ export interface PreviousCallOptions {
   /** Messages that wait for the claim; then reading stops. */
   readonly maxQueued: number;
   readonly onCancel: (reason: string | undefined) => void;
+  readonly onClaim: () => void;
   /** The app has learnt that the stream has failed: nothing is left to resume. */
   readonly onDiscard: () => void;
 }
@@ -133,6 +139,7 @@ export class PreviousCall implements InterruptedCall {
   #claim(): void {
     if (this.#claimed) return;
     this.#claimed = true;
+    this.#options.onClaim();
     // One tick later, so that `onprogress` and `result` may be taken in either order.
     queueMicrotask(() => this.#drain());
   }

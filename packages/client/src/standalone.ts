@@ -76,7 +76,10 @@ export class Standalone {
         if (!isLost) throw error;
         await keeper.replace(session, error);
       } catch (cause) {
-        if (!this.#options.signal.aborted) onError(cause as Error);
+        if (this.#options.signal.aborted) return;
+        // Without a login it waits for one: `start()` opens it again.
+        if (cause instanceof ResumeError && cause.status === 401) this.#abort = undefined;
+        onError(cause as Error);
       }
     }
   }

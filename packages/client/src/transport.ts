@@ -146,7 +146,12 @@ export class ResumableTransport extends TransportEvents {
     const { asked, calls, keeper } = life;
     if (isRequest(message)) {
       const { method } = message;
-      if (method !== "initialize" && method !== "server/discover") return calls.run(message);
+      if (method !== "initialize" && method !== "server/discover") {
+        await calls.run(message);
+        // It may have ended for want of a login, which there is now.
+        if (this.#isConnected) life.standalone.start();
+        return;
+      }
       const answer = await (method === "initialize" ? keeper.initialize(message) : keeper.discover(message));
       this.#hand(answer);
     } else if (isResponse(message)) await asked.answer(message);

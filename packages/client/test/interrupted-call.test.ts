@@ -14,7 +14,8 @@ const NOTE: JsonRpcMessage = { jsonrpc: "2.0", method: "notifications/message", 
 function start(maxQueued = 100) {
   const onCancel = vi.fn();
   const onDiscard = vi.fn();
-  const options = { id: "w-0", method: "tools/call", params: {}, maxQueued, onCancel, onDiscard };
+  const onClaim = vi.fn();
+  const options = { id: "w-0", method: "tools/call", params: {}, maxQueued, onCancel, onClaim, onDiscard };
   const call = new PreviousCall(options);
   const forwarded: JsonRpcMessage[] = [];
   const handled: string[] = [];
@@ -28,7 +29,7 @@ function start(maxQueued = 100) {
     };
     return call.offer(parcel, abort.signal);
   };
-  return { call, offer, forwarded, handled, abort, onCancel, onDiscard };
+  return { call, offer, forwarded, handled, abort, onCancel, onClaim, onDiscard };
 }
 
 describe("before it is claimed", () => {
@@ -39,6 +40,14 @@ describe("before it is claimed", () => {
     await Promise.resolve();
     expect([forwarded, handled]).toEqual([[], []]);
     expect(call.isClaimed).toBe(false);
+  });
+
+  test("nobody is told of a claim; afterwards once", async () => {
+    const { call, onClaim } = start();
+    expect(onClaim).not.toHaveBeenCalled();
+    call.onprogress = () => undefined;
+    void call.result;
+    expect(onClaim).toHaveBeenCalledOnce();
   });
 
   test("reading stops at the limit, and goes on with the claim", async () => {

@@ -74,13 +74,14 @@ const REFUSED_HOLDS_MS = 10_000;
 /** How long an authorization server that is out of reach is left alone. */
 const UNREACHED_HOLDS_MS = 1000;
 
-/** What the last renewal that failed came to, for the token that it was to replace. */
+/** What the last renewal came to, if it failed. */
 type Failure =
   /** The user must log in, or the authorization server refuses. */
-  | { readonly kind: "refused"; readonly token: string | undefined; readonly error: unknown }
+  | { readonly kind: "refused"; readonly error: unknown }
   /** The authorization server was not reached: the network's doing, not the user's. */
   | {
       readonly kind: "unreached";
+      /** The one that was to be replaced. */
       readonly token: string | undefined;
       readonly error: unknown;
       readonly renew: () => Promise<void>;
@@ -93,7 +94,7 @@ export function adaptOAuth<Provider extends OAuthProvider>(
   options: OAuthOptions,
 ): OAuthAdapter {
   if (!isRecord(provider) || !("tokens" in provider) || !("redirectToAuthorization" in provider))
-    throw new ResumeError("invalid-option", "The provider must be the SDK's OAuthClientProvider");
+    throw new ResumeError("invalid-option", "the provider must be the SDK's OAuthClientProvider");
   if (!isRecord(options) || !URL.canParse(options.serverUrl))
     throw new ResumeError("invalid-option", "Option serverUrl must be an absolute URL");
   return new Adapter(provider, sdk, options);
@@ -140,14 +141,13 @@ class Adapter<Provider extends OAuthProvider> implements OAuthAdapter {
     if (isStepUp && challenge.error !== "insufficient_scope")
       throw new Error("The server refused the request (403), and not for want of a scope");
     await this.#running?.catch(() => undefined);
-    // Another stream, or another tab, has renewed it meanwhile.
-    if ((await this.#held()) !== token) return;
+    const held = await this.#held();
+    // Another stream, or another tab, has renewed it meanwhile. (An SDK drops tokens that were refused.)
+    if (held !== undefined && held !== token) return;
     const failure = this.#failure;
-    if (failure?.token === token) {
-      // `token()` goes on with that.
-      if (failure?.kind === "unreached") return;
-      if (failure !== undefined && this.#holds()) throw failure.error;
-    }
+    if (failure?.kind === "refused" && this.#holds()) throw failure.error;
+    // `token()` goes on with that.
+    if (failure?.kind === "unreached" && failure.token === token) return;
     if (isStepUp && this.#steppedUp?.token === token && this.#steppedUp?.challenge === header)
       throw new Error("The server still asks for a scope that the authorization server did not grant");
     const renew = async (): Promise<void> => {
@@ -207,7 +207,7 @@ class Adapter<Provider extends OAuthProvider> implements OAuthAdapter {
       this.#holdsUntil = performance.now() + (failure === undefined ? REFUSED_HOLDS_MS : UNREACHED_HOLDS_MS);
       this.#failure =
         failure === undefined
-          ? { kind: "refused", token, error }
+          ? { kind: "refused", error }
           : { kind: "unreached", token, error: failure.cause, renew };
       if (failure === undefined) throw error;
     }
