@@ -10,7 +10,7 @@ import { HEADING, row } from "../../../../test-support/torture/rows.js";
 import { FULL_SIZE, LIMIT_MS, type Size, torture } from "../../../../test-support/torture/run.js";
 import { CALM, SCENARIOS, type Scenario } from "../../../../test-support/torture/scenarios.js";
 import { repetitions } from "../../../../test-support/repetitions.js";
-import { lostUnsaid } from "../../../../test-support/weather/judge.js";
+import { isCompleted, lostUnsaid } from "../../../../test-support/weather/judge.js";
 import { table } from "../../../../test-support/weather/table.js";
 import type { WeatherRun } from "../../../../test-support/weather.js";
 
@@ -26,12 +26,15 @@ const TIMEOUT_MS = LIMIT_MS + 20_000;
 const SEEDS = isFull ? [1, 2] : [2];
 const SIZE = isFull ? FULL_SIZE : SMALL_SIZE;
 
+/** What a run takes at least. */
+const calmMs = ({ intervalMs, messages }: Size): number => (messages + 1) * intervalMs;
+
 const run = (scenario: Scenario, kind: ClientKind, seed: number, size: Size): Promise<WeatherRun> =>
   torture({ scenario, kind, make, seed, size });
 
 describe(`${SIZE.calls} calls together, of ${SIZE.messages} messages each`, () => {
   const rows: ReturnType<typeof row>[] = [];
-  let calmMs = 0;
+  const done: WeatherRun[] = [];
 
   afterAll(() => console.log(table([HEADING, ...rows])));
 
@@ -39,40 +42,57 @@ describe(`${SIZE.calls} calls together, of ${SIZE.messages} messages each`, () =
     const calm = await run(CALM, "ours", 1, SIZE);
     expect(breaches(calm)).toEqual([]);
     expect(calm.counters).toMatchObject({ cut: 0, silenced: 0, answered: 0, refused: 0 });
-    calmMs = calm.elapsedMs;
   });
 
   it.each(SCENARIOS)(
     "arrive once and in order, or say that they broke at once: $name",
     async (scenario) => {
       const runs = await Promise.all(SEEDS.map((seed) => run(scenario, "ours", seed, SIZE)));
-      rows.push(row(scenario.name, "ours", runs, calmMs));
+      rows.push(row(scenario.name, "ours", runs, calmMs(SIZE)));
+      done.push(...runs);
       for (const result of runs) {
         expect(breaches(result), `seed ${result.seed}`).toEqual([]);
-        expect(mildness(scenario, result), `seed ${result.seed}`).toEqual([]);
+        // A short run may by chance be spared one kind of cut.
+        if (isFull) expect(mildness(scenario, result), `seed ${result.seed}`).toEqual([]);
       }
     },
     TIMEOUT_MS,
   );
+
+  it("had connections cut in mid-stream, during a replay and before a cursor", () => {
+    const total = (of: (result: WeatherRun) => number): number =>
+      done.reduce((all, result) => all + of(result), 0);
+    expect(total((result) => result.cutsInMidStream)).toBeGreaterThan(50);
+    expect(total((result) => result.cutsDuringReplay)).toBeGreaterThan(10);
+    expect(total((result) => result.cutsBeforeCursor)).toBeGreaterThan(2);
+    expect(total((result) => result.verdicts.filter(isCompleted).length)).toBeGreaterThan(40);
+  });
 });
 
-describe.runIf(isFull)("the same weather is bad enough for the SDKs' own clients to lose messages", () => {
-  const kinds = CLIENT_KINDS.filter((kind) => kind !== "ours");
-  /** What tells a client that gives up from one that goes on. */
-  const scenarios = SCENARIOS.filter(({ name }) =>
-    ["kills", "cuts", "outages", "silence", "mixed"].includes(name),
-  );
+// Most of their time goes in waiting for what never comes.
+if (isFull)
+  describe("the same weather is bad enough for the SDKs' own clients to lose messages", () => {
+    const kinds = CLIENT_KINDS.filter((kind) => kind !== "ours");
+    /** What tells a client that gives up from one that goes on. */
+    const scenarios = SCENARIOS.filter(({ name }) =>
+      ["kills", "cuts", "outages", "silence", "mixed"].includes(name),
+    );
 
-  it.each(scenarios)(
-    "$name",
-    async (scenario) => {
-      const runs = await Promise.all(kinds.map((kind) => run(scenario, kind, 1, SMALL_SIZE)));
-      console.log(
-        table([HEADING, ...runs.map((result, index) => row(scenario.name, kinds[index] ?? "", [result], 1))]),
-      );
-      const [shipped] = runs;
-      expect(lostUnsaid(shipped?.verdicts ?? [])).toBeGreaterThan(0);
-    },
-    TIMEOUT_MS,
-  );
-});
+    it.each(scenarios)(
+      "$name",
+      async (scenario) => {
+        const runs = await Promise.all(kinds.map((kind) => run(scenario, kind, 1, SMALL_SIZE)));
+        console.log(
+          table([
+            HEADING,
+            ...runs.map((result, index) =>
+              row(scenario.name, kinds[index] ?? "", [result], calmMs(SMALL_SIZE)),
+            ),
+          ]),
+        );
+        const [shipped] = runs;
+        expect(lostUnsaid(shipped?.verdicts ?? [])).toBeGreaterThan(0);
+      },
+      TIMEOUT_MS,
+    );
+  });
