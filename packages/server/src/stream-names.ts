@@ -32,8 +32,12 @@ export function indexName(sessionId: string): string {
   return checked(`i:${encode("session", sessionId)}`);
 }
 
+/** The SDKs name the streams of calls by UUIDs. */
+const ANY_CALL = "00000000-0000-0000-0000-000000000000";
+
 /**
- * An empty session id is refused, since it comes from an id that was not there yet, and everybody would share it.
+ * An empty session id is refused, since it comes from an id that was not there yet, and everybody would share it; so is
+ * one that leaves no room for the names of its streams, none of whose calls could be stored.
  *
  * @throws {EventStoreError} `invalid-stream`
  */
@@ -45,7 +49,7 @@ export function checkSessionId(sessionId: string): void {
         "Make the id before the transport, and let its sessionIdGenerator return it.",
     );
   }
-  indexName(sessionId);
+  scopedName(sessionId, ANY_CALL);
 }
 
 function encode(what: string, id: string): string {

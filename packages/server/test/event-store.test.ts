@@ -174,6 +174,7 @@ describe("a session id", () => {
     ["empty", ""],
     ["too long", "x".repeat(4_096)],
     ["too long when encoded", "é".repeat(700)],
+    ["so long that none of its calls could be stored", "x".repeat(4_080)],
   ])("that is %s is refused", async (_name, sessionId) => {
     const store = new EventStore();
     expect(() => store.forSession(sessionId)).toThrow(expect.objectContaining({ code: "invalid-stream" }));
