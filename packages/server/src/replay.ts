@@ -85,30 +85,44 @@ export class Replay {
   }
 
   /**
-   * Sends what comes after the position, up to the head as it is now.
+   * Sends what comes after the position, up to the head as it is now, as far as anything is left of it.
    *
    * @param bound the last seq that may be sent yet.
+   * @throws {EventStoreError} `unknown-event` when the stream was lost meanwhile; what the log and `send` throw.
+   */
+  async advance(bound: () => number): Promise<void> {
+    await this.#advance(bound);
+  }
+
+  /**
+   * Sends the rest, up to the head as it is now, and then what waits in memory behind everything stored.
+   *
    * @param signal stops before the next message when it aborts.
    * @throws {EventStoreError} `unknown-event` when the stream was lost meanwhile; what the log and `send` throw.
    */
-  async advance(bound: () => number, signal?: AbortSignal): Promise<void> {
+  async finish(signal?: AbortSignal): Promise<void> {
     this.#signal = signal;
+    const head = await this.#advance(() => Infinity);
+    await this.#sendBefore(head + 1);
+    const { unstored } = this.#source;
+    for (const record of this.#due(Infinity)) await this.#sendRecord(record, unstored?.life ?? "");
+  }
+
+  /** @returns the last seq that was to be sent. */
+  async #advance(bound: () => number): Promise<number> {
     let target = Infinity;
     do {
       const before = this.#after;
       const page = await this.#nextPage();
       target = Math.min(target, page.head.seq, bound());
+      // Nothing is left up to there. How many are gone is told in one with those that are gone behind it.
+      if (page.floor > target) return target;
       await this.#sendPage(page, target);
       if (this.#after === before && before < target) {
         throw new EventStoreError("backend", "The log has events after a position, and does not give them.");
       }
     } while (this.#after < target);
-  }
-
-  /** Sends what waits in memory behind everything stored. */
-  async sendTail(): Promise<void> {
-    const { unstored } = this.#source;
-    for (const record of this.#due(Infinity)) await this.#sendRecord(record, unstored?.life ?? "");
+    return target;
   }
 
   async #nextPage(): Promise<LogPage> {
@@ -131,8 +145,6 @@ export class Replay {
       const message = decodePayload(entry.payload);
       if (message !== undefined) await this.#sendMessage(message, undefined);
     }
-    const isNothingLeft = page.floor > page.head.seq && page.head.seq === last;
-    if (isNothingLeft) await this.#sendBefore(page.head.seq + 1);
   }
 
   /**

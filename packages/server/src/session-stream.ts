@@ -64,14 +64,17 @@ export class SessionStream {
     return this.#hasEnded;
   }
 
-  /** @returns the event's id; an empty one when it could not be stored, or the session has ended. */
+  /**
+   * @returns the event's id; an empty one when it could not be stored, or the session has ended, in which nobody can
+   * resume.
+   */
   store(message: EncodedMessage): Promise<string> {
     const startedAt = performance.now();
     return this.#gate.pass(() => {
-      // Nobody can resume in a session that has ended.
-      if (this.#owner.isEnded()) return Promise.resolve("");
+      // Behind what is under way: upon the acknowledgement of a response the SDK closes the connection.
+      if (this.#owner.isEnded()) return this.#pipeline.settled().then(() => "");
       const { isClosed } = this.#owner.context;
-      if (isClosed()) return Promise.resolve(this.#acknowledge(message, CLOSED, 0));
+      if (isClosed()) return this.#pipeline.settled().then(() => this.#acknowledge(message, CLOSED, 0));
       const listed = this.#list();
       return this.#pipeline.append(
         message.payload,
@@ -121,13 +124,14 @@ export class SessionStream {
   async #sendAll(replay: Replay, isFollowed: boolean): Promise<void> {
     // Most of it goes out while appends go on, so that the gate is closed for the last few events only.
     await replay.advance(() => this.#lastKnownInOrder());
-    const finish = async (signal?: AbortSignal): Promise<void> => {
-      await replay.advance(() => Infinity, signal);
-      await replay.sendTail();
-    };
-    if (isFollowed) return this.#gate.finishReplay(() => this.#pipeline.settled(), finish);
+    if (isFollowed) {
+      return this.#gate.finishReplay(
+        () => this.#pipeline.settled(),
+        (signal) => replay.finish(signal),
+      );
+    }
     await this.#pipeline.settled();
-    return finish();
+    return replay.finish();
   }
 
   #open(replay: Replay): Promise<Verdict> {

@@ -62,7 +62,7 @@ export class UnscopedStreams {
     if (send === undefined || verdict.kind === "finished" || verdict.kind === "unknown") {
       return settle(this.#context, subject, verdict, startedAt);
     }
-    await replay.advance(() => Infinity);
+    await replay.finish();
     return settleReplay(this.#context, { sessionId: undefined, streamId: cursor.stream }, replay, startedAt);
   }
 

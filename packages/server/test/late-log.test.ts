@@ -2,6 +2,7 @@ import { afterEach, describe, expect, test, vi } from "vitest";
 import type { EventLog, Position } from "../src/event-log.js";
 import { EventStore } from "../src/event-store.js";
 import { memoryLog } from "../src/logs/memory.js";
+import { pause } from "./support/caller.js";
 import { answer, collector, messagesOf, numbered } from "./support/messages.js";
 import { SdkSession, sdks } from "./support/sdk.js";
 import { SseReader } from "./support/sse.js";
@@ -147,3 +148,35 @@ describe.each(sdks)("a log that was closed underneath a transport of SDK $sdk", 
     expect(reader.messages).toEqual([numbered(1), answer(1)]);
   });
 });
+
+describe.each(sdks)(
+  "a log that still has an append to answer, under a transport of SDK $sdk,",
+  ({ open }) => {
+    let session: SdkSession | undefined;
+
+    afterEach(() => session?.transport.close());
+
+    test.each(["the store is closed", "the session is ended"])(
+      "loses nothing of a call that goes on live when %s",
+      async (what) => {
+        const log = new WithheldLog();
+        const store = new EventStore({ storage: log });
+        session = await SdkSession.open(open, store);
+        const reader = new SseReader(await session.call(1));
+        await vi.waitFor(() => expect(reader.events).toHaveLength(1));
+        log.isWithholding = true;
+        const sending = [session.transport.send(numbered(1), { relatedRequestId: 1 })];
+        await vi.waitFor(() => expect(log.waiting).toBe(1), { interval: 1 });
+        const stopping = what === "the store is closed" ? store.close() : store.endSession(session.sessionId);
+        sending.push(session.transport.send(numbered(2), { relatedRequestId: 1 }));
+        // Upon its acknowledgement the SDK closes the connection.
+        sending.push(session.transport.send(answer(1), { relatedRequestId: 1 }));
+        await pause(5);
+        log.release("answer");
+        await Promise.all([...sending, stopping]);
+        await reader.done;
+        expect(reader.messages).toEqual([numbered(1), numbered(2), answer(1)]);
+      },
+    );
+  },
+);

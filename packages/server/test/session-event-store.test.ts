@@ -306,6 +306,37 @@ describe("what a resume comes to", () => {
     expect(outcome).toEqual({ kind: "gap", missed: 1, from: 4, to: 4, replayed: 8 });
   });
 
+  test("is one gap where retention drops all that the replay was to bring, and more came behind it", async () => {
+    const store = new EventStore({ maxEventsPerStream: 6, replayPageSize: 2 });
+    const ids = await fill(store, "s", [1, 2, 3, 4, 5, 6].map(asMessage));
+    const { received, send } = collector();
+    const later = Array.from({ length: 12 }, (_, index) => 7 + index);
+    const outcome = await session(store).replay(first(ids), async (id, message) => {
+      if (received.length === 0) await fill(store, "s", later.map(asMessage));
+      await send(id, message);
+    });
+    const rest = [13, 14, 15, 16, 17, 18].map(numbered);
+    expect(messagesOf(received)).toEqual([numbered(2), numbered(3), gap(9, 4, 12), ...rest]);
+    expect(outcome).toEqual({ kind: "gap", missed: 9, from: 4, to: 12, replayed: 8 });
+  });
+
+  test("is one gap where all expires in the middle of the replay, what came meanwhile too", async () => {
+    let now = 0;
+    const storage = memoryLog({ now: () => now });
+    const store = new EventStore({ storage, ttl: 10, replayPageSize: 2 });
+    const ids = await fill(store, "s", [1, 2, 3, 4, 5, 6].map(asMessage));
+    const { received, send } = collector();
+    const outcome = await session(store).replay(first(ids), async (id, message) => {
+      if (received.length === 0) {
+        await fill(store, "s", [7, 8].map(asMessage));
+        now += 11_000;
+      }
+      await send(id, message);
+    });
+    expect(messagesOf(received)).toEqual([numbered(2), numbered(3), gap(5, 4, 8)]);
+    expect(outcome).toEqual({ kind: "gap", missed: 5, from: 4, to: 8, replayed: 2 });
+  });
+
   test("survives a restart", async () => {
     const storage = memoryLog();
     const before = new EventStore({ storage });
