@@ -1,6 +1,7 @@
 import { expect, test as base } from "@playwright/test";
 
-import { type CallsServer, callsOf, connect, serveCallsPage } from "./calls-page.js";
+import type { CallsServer } from "./calls-client.js";
+import { callsOf, connect, serveCallsPage } from "./calls-page.js";
 import { numbers } from "./demo-page.js";
 
 const MESSAGES = 80;

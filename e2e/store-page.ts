@@ -1,9 +1,7 @@
-import { readFile } from "node:fs/promises";
-import { createServer } from "node:http";
-import { fileURLToPath } from "node:url";
-
 import type { Page } from "@playwright/test";
 import type { IndexedDBStoreOptions } from "@resumable-mcp/client/stores/indexeddb";
+
+import { type PageServer, servePages } from "./page-server.js";
 
 /** What acquiring a slot came to. */
 export interface Acquired {
@@ -26,16 +24,6 @@ declare global {
   var storePage: StorePage;
 }
 
-/** The built package, as a browser without a bundler can load it. */
-async function builtModule(path: string): Promise<string> {
-  const file =
-    path === "/idb-keyval.js"
-      ? new URL(import.meta.resolve("idb-keyval"))
-      : new URL(`../packages/client${path}`, import.meta.url);
-  const source = await readFile(fileURLToPath(file), "utf8");
-  return source.replaceAll('"idb-keyval"', '"/idb-keyval.js"');
-}
-
 const CLIENT = `
   import { indexedDBStore } from "/dist/stores/indexeddb.js";
   let slot;
@@ -53,11 +41,13 @@ const CLIENT = `
 
 const WORKER = `
   import { acquire, save } from "/client.js";
-  onmessage = async ({ data: [command, argument] }) => postMessage(await { acquire, save }[command](argument));
+  import { offer } from "/remote.js";
+  offer({ acquire, save });
 `;
 
 const PAGE_SCRIPT = `
   import { acquire, save } from "/client.js";
+  import { ask } from "/remote.js";
   let worker;
   globalThis.storePage = {
     acquire,
@@ -67,12 +57,7 @@ const PAGE_SCRIPT = `
       worker?.terminate();
       worker = new Worker("/worker.js", { type: "module" });
     },
-    askWorker: (command, argument) =>
-      new Promise((resolve, reject) => {
-        worker.onmessage = ({ data }) => resolve(data);
-        worker.onerror = ({ message }) => reject(new Error(message));
-        worker.postMessage([command, argument]);
-      }),
+    askWorker: (command, argument) => ask(worker, command, argument),
   };
   addEventListener("pageshow", ({ persisted }) => (storePage.returned = persisted));
 `;
@@ -84,38 +69,8 @@ const SCRIPTS: Readonly<Record<string, string>> = {
 };
 
 /** Serves pages that use the built IndexedDB store. */
-export async function serveStorePage(): Promise<{ readonly port: number; close(): Promise<void> }> {
-  const server = createServer((request, response) => {
-    const path = request.url ?? "/";
-    const answer = async () => {
-      if (path === "/no-client") return "<!doctype html>";
-      if (!path.endsWith(".js")) return `<!doctype html><script type="module" src="/page.js"></script>`;
-      return SCRIPTS[path] ?? (await builtModule(path));
-    };
-    answer().then(
-      (body) => {
-        // A sandboxed frame has an origin of its own.
-        response.setHeader("Access-Control-Allow-Origin", "*");
-        response.setHeader("Content-Type", path.endsWith(".js") ? "text/javascript" : "text/html");
-        response.end(body);
-      },
-      (error: unknown) => {
-        response.statusCode = 404;
-        response.end(String(error));
-      },
-    );
-  });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const address = server.address();
-  if (address === null || typeof address === "string") throw new Error("The server has no port.");
-  return {
-    port: address.port,
-    close: () =>
-      new Promise((resolve) => {
-        server.closeAllConnections();
-        server.close(() => resolve());
-      }),
-  };
+export function serveStorePage(): Promise<PageServer> {
+  return servePages({ scripts: SCRIPTS });
 }
 
 /** Waits until the page's script runs. */

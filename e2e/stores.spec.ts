@@ -1,5 +1,6 @@
 import { type Browser, expect, test as base } from "@playwright/test";
 
+import { EMPTY_PAGE } from "./page-server.js";
 import { acquire, duplicate, ready, save, serveStorePage } from "./store-page.js";
 
 /** Resolves to this computer, and is no secure context: there are no Web Locks. */
@@ -126,7 +127,7 @@ test("a page keeps its slot in the back/forward cache while another tab starts",
     await page.goto(origin);
     await acquire(page);
     await save(page, { of: "first page" });
-    await page.goto(`${origin}no-client`);
+    await page.goto(`${origin}${EMPTY_PAGE}`);
 
     const other = await context.newPage();
     await other.goto(origin);
