@@ -1,6 +1,5 @@
 import { describe, expect, it, vi } from "vitest";
 import {
-  endlessStream,
   get,
   post,
   proxyTo,
@@ -12,7 +11,7 @@ import {
 
 describe("storms", () => {
   it("reset what is open, answer each request with an error, and pass", async () => {
-    const target = await targetServer(endlessStream);
+    const target = await targetServer(quietStream);
     const proxy = await proxyTo(target, [
       { kind: "storms", everyMs: 1500, lastingMs: 1000, retryAfterSeconds: 7 },
     ]);
