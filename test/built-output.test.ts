@@ -55,6 +55,14 @@ describe.each([
   });
 });
 
+test.each([
+  ["sdk-v1", "@modelcontextprotocol/sdk/client/auth.js"],
+  ["sdk-v2", "@modelcontextprotocol/client"],
+])("packages/client/dist/auth/%s reaches its own SDK and nothing else", (entry, sdk) => {
+  for (const extension of [".js", ".d.ts"])
+    expect([...reachedFrom(`packages/client/dist/auth/${entry}${extension}`)]).toEqual([sdk]);
+});
+
 test("the walk over the imports is not blind: it finds what the stores of the client import", () => {
   expect(reachedFrom("packages/client/dist/index.js")).toContain("eventsource-parser");
   expect(reachedFrom("packages/client/dist/stores/indexeddb.js")).toContain("idb-keyval");

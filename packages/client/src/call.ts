@@ -37,6 +37,7 @@ interface NewCall extends Pick<Call, "session" | "request" | "key" | "cursor" | 
   readonly mayBeSent?: boolean;
 }
 
+/** A request in flight, of which nothing was sent yet. */
 export function createCall({ isHarmless, mayBeSent = true, ...given }: NewCall): Call {
   const call: Call = {
     ...given,
