@@ -1,6 +1,7 @@
 import { ResumeError } from "../errors.js";
 import { isRecord } from "../json-rpc.js";
 import type { AuthProvider } from "../open-stream.js";
+import { lock } from "../web-lock.js";
 import { guarded, Reach } from "./reach.js";
 
 /** What the adapters need of an SDK's `OAuthClientProvider`. */
@@ -71,6 +72,9 @@ export interface OAuthAdapter extends AuthProvider {
 /** A refusal, or a redirect, holds for all requests so long: many streams of a page must not open many logins. */
 const REFUSED_HOLDS_MS = 10_000;
 
+/** How long a tab waits for another one that renews the token. */
+const LOCK_TIMEOUT_MS = 30_000;
+
 /** How long an authorization server that is out of reach is left alone. */
 const UNREACHED_HOLDS_MS = 1000;
 
@@ -130,7 +134,7 @@ class Adapter<Provider extends OAuthProvider> implements OAuthAdapter {
     // The transport takes that for a network that fails, and tries again.
     if (this.#holds()) throw failure.error;
     // A refusal shows when the token goes out once more.
-    await this.#once(failure.renew).catch(() => undefined);
+    await this.#once(token, failure.renew).catch(() => undefined);
     return this.token();
   }
 
@@ -154,7 +158,7 @@ class Adapter<Provider extends OAuthProvider> implements OAuthAdapter {
       await this.#renew(challenge, token, isStepUp, renew);
       if (isStepUp) this.#steppedUp = { challenge: header, token: await this.#held() };
     };
-    await this.#once(renew);
+    await this.#once(token, renew);
   }
 
   async finishAuth(authorizationCode: string, iss?: string): Promise<void> {
@@ -173,10 +177,25 @@ class Adapter<Provider extends OAuthProvider> implements OAuthAdapter {
     return performance.now() < this.#holdsUntil;
   }
 
-  /** Several streams come here in one tick. */
-  #once(renew: () => Promise<void>): Promise<void> {
-    this.#running ??= renew().finally(() => (this.#running = undefined));
+  /** Several streams come here in one tick, and several tabs: a refresh token is good for one refresh. */
+  #once(token: string | undefined, renew: () => Promise<void>): Promise<void> {
+    this.#running ??= this.#alone(token, renew).finally(() => (this.#running = undefined));
     return this.#running;
+  }
+
+  async #alone(token: string | undefined, renew: () => Promise<void>): Promise<void> {
+    const locks = (globalThis as { navigator?: { locks?: LockManager } }).navigator?.locks;
+    if (locks === undefined) return renew();
+    // After that it does without: a tab may wait for its user.
+    const signal = AbortSignal.timeout(LOCK_TIMEOUT_MS);
+    const name = `resumable-mcp:auth:${this.#serverUrl}`;
+    const unlock = await lock(locks, name, { signal }).catch(() => undefined);
+    try {
+      const held = await this.#held();
+      if (held === undefined || held === token) await renew();
+    } finally {
+      await unlock?.();
+    }
   }
 
   async #renew(

@@ -11,9 +11,10 @@ export type { OAuthAdapter, OAuthOptions } from "./oauth.js";
 /**
  * Logs in by the OAuth of SDK 1.x: discovery, registration, PKCE, refresh.
  *
- * However many streams are refused at once, there is one renewal. When the user must log in, the calls fail with
- * `unauthorized`, with the SDK's `UnauthorizedError` as the cause; see {@link OAuthAdapter.finishAuth}. A refresh that
- * the network broke is tried again, instead of sending the user to log in.
+ * However many streams and tabs are refused at once, there is one refresh. When the user must log in, the calls fail
+ * with `unauthorized`, with the SDK's `UnauthorizedError` as the cause; see {@link OAuthAdapter.finishAuth}. Within 10 s
+ * nobody is asked to log in twice. A refresh that the network broke is tried again, instead of sending the user to log
+ * in.
  *
  * @throws {ResumeError} `invalid-option`
  */

@@ -1,6 +1,6 @@
 import { UnauthorizedError as UnauthorizedErrorV2 } from "@modelcontextprotocol/client";
 import { UnauthorizedError as UnauthorizedErrorV1 } from "@modelcontextprotocol/sdk/client/auth.js";
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { fromOAuth as fromOAuthV1 } from "../../src/auth/sdk-v1.js";
 import { fromOAuth as fromOAuthV2 } from "../../src/auth/sdk-v2.js";
 import { memoryStore } from "../../src/index.js";
@@ -15,6 +15,7 @@ import {
 } from "../sdk/clients.js";
 import { eventually } from "../sdk/eventually.js";
 import { startServer } from "../sdk/mcp-server.js";
+import { TestLocks } from "../stores/web-locks.js";
 import { AppCredentials, guard, startAuthorizationServer } from "./authorization-server.js";
 
 const SDKS = [
@@ -218,6 +219,27 @@ describe.each(SDKS)("the OAuth of SDK $sdk", ({ fromOAuth, UnauthorizedError }) 
     call.result(textResult("done"));
     expect(textOf(await kept?.result)).toBe("done");
     expect(server.calls).toHaveLength(1);
+  });
+
+  test("two tabs that are refused at once refresh once between them", async () => {
+    const { server, authorization, credentials, life } = await startLoggedIn();
+    const locks = new TestLocks();
+    vi.stubGlobal("navigator", { locks: locks.client("tab") });
+    onTestFinished(() => void vi.unstubAllGlobals());
+    const otherTab = fromOAuth(credentials, { serverUrl: server.url });
+    const tabs = [await life(), await life({ authProvider: otherTab })];
+    await eventually(() =>
+      expect([...server.sessions.values()].map(({ listening }) => listening.isConnected)).toEqual([
+        true,
+        true,
+      ]),
+    );
+    authorization.expire();
+    const results = tabs.map((tab, index) => callTool(tab, `work-${index}`).result);
+    for (const index of tabs.keys()) (await server.call(`work-${index}`)).result(textResult("done"));
+    expect((await Promise.all(results)).map(textOf)).toEqual(["done", "done"]);
+    expect([authorization.grants, credentials.redirects]).toEqual([["refresh_token"], []]);
+    expect(locks.heldNames).toEqual([]);
   });
 
   test("a token that another tab has renewed is taken, and not renewed again", async () => {
