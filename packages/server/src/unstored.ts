@@ -10,8 +10,8 @@ const RECORD_OVERHEAD = 100;
 export interface UnstoredRecord {
   /** Counts up over the whole session. */
   readonly number: number;
-  readonly isResponse: boolean;
-  /** `undefined` when memory was short. */
+  isResponse: boolean;
+  /** `undefined` when memory was short, or when only losses are counted here. */
   payload: string | undefined;
   /** How many messages are lost right here, this one included when its payload is. */
   missed: number;
@@ -69,9 +69,18 @@ export class UnstoredMemory {
       }
       const [oldest] = this.#streams;
       if (oldest === undefined || this.#streams.size === 1) return;
-      const [record, stream] = oldest;
+      const [record, stream] = this.#oldestFollowed() ?? oldest;
       stream.remove(record, record.missed);
     }
+  }
+
+  /** The oldest whose losses can be counted at the next record of its stream: those of the last one nobody would tell. */
+  #oldestFollowed(): readonly [UnstoredRecord, UnstoredStream] | undefined {
+    for (const entry of this.#streams) {
+      const [record, stream] = entry;
+      if (!stream.endsWith(record)) return entry;
+    }
+    return undefined;
   }
 
   remove(record: UnstoredRecord): void {
@@ -80,10 +89,15 @@ export class UnstoredMemory {
     this.#size -= RECORD_OVERHEAD + (record.payload?.length ?? 0);
   }
 
-  #giveUp(record: UnstoredRecord): void {
+  /** Drops the payload. */
+  empty(record: UnstoredRecord): void {
     this.#full.delete(record);
     this.#size -= record.payload?.length ?? 0;
     record.payload = undefined;
+  }
+
+  #giveUp(record: UnstoredRecord): void {
+    this.empty(record);
     record.missed += 1;
   }
 }
@@ -109,6 +123,10 @@ export class UnstoredStream {
   get hasTail(): boolean {
     const last = this.#records.at(-1);
     return last !== undefined && last.before === undefined;
+  }
+
+  endsWith(record: UnstoredRecord): boolean {
+    return this.#records.at(-1) === record;
   }
 
   /** Whether a response is among what waits. */
@@ -191,13 +209,19 @@ export class UnstoredStream {
     }
   }
 
-  /** The record is in the log after all, and those before it have their place before it there. */
+  /** The record is in the log after all; those before it, and what was lost there, have their place before it. */
   #found(record: UnstoredRecord, seq: number): void {
+    // Found before: only the losses of others are left here.
+    if (!record.isUncertain || !this.#records.includes(record)) return;
     for (const earlier of this.#records) {
-      if (earlier === record) break;
       if ((earlier.before ?? Infinity) > seq) earlier.before = seq;
+      if (earlier === record) break;
     }
-    this.remove(record);
+    record.isUncertain = false;
+    record.isResponse = false;
+    if (record.payload === undefined) record.missed -= 1;
+    this.#memory.empty(record);
+    if (record.missed === 0) this.remove(record);
   }
 
   /** @param missed so many losses are counted at the next record instead. */

@@ -209,6 +209,21 @@ describe("when memory for unstored events is short", () => {
     expect(received.length).toBeLessThan(60);
   });
 
+  test("a stream keeps the count of its losses, however many another stream of the session has", async () => {
+    const cursors = [await put({}), await session.storeEvent("noisy", {})];
+    log.breakWhen(() => "fail");
+    await put(numbered(1));
+    await Promise.all(
+      Array.from({ length: 200 }, (_, index) => session.storeEvent("noisy", numbered(index))),
+    );
+    log.heal();
+    const [quiet = [], noisy = []] = await Promise.all(cursors.map(replayed));
+    expect(messagesOf(quiet)).toEqual([gap(1, 2, 1)]);
+    const missed = noisy.map(({ message }) => (message.params as { missed?: number }).missed ?? 1);
+    expect(missed.reduce((sum, number) => sum + number, 0)).toBe(200);
+    expect(noisy.length).toBeLessThan(60);
+  });
+
   test("an event too large for it is lost at once", async () => {
     const cursor = await put(numbered(0));
     log.breakWhen(() => "fail");

@@ -2,8 +2,10 @@ import { afterEach, describe, expect, test, vi } from "vitest";
 import type { EventLog, Position } from "../src/event-log.js";
 import { EventStore } from "../src/event-store.js";
 import { memoryLog } from "../src/logs/memory.js";
+import { GAP_METHOD } from "../src/messages.js";
 import { pause } from "./support/caller.js";
-import { answer, collector, messagesOf, numbered } from "./support/messages.js";
+import { FaultyLog } from "./support/faulty-log.js";
+import { answer, collector, messagesOf, numbered, type Received } from "./support/messages.js";
 import { SdkSession, sdks } from "./support/sdk.js";
 import { SseReader } from "./support/sse.js";
 
@@ -108,6 +110,36 @@ test("an event that is in the log, though its append failed at once, does not co
   const { received, send } = collector();
   await session.replayEventsAfter(cursor, { send });
   expect(messagesOf(received)).toEqual([1, 2, 3].map(numbered));
+});
+
+test("an event that turns up in the log leaves behind the losses that were counted at it", async () => {
+  const log = new WithheldLog();
+  const faulty = new FaultyLog(log);
+  // Room for twenty records without their messages.
+  const options = { storage: faulty, operationTimeoutMs: 20, maxUnstoredPerSession: 2_000 };
+  const session = new EventStore(options).forSession("session");
+  const put = (from: number, to: number): Promise<string[]> => {
+    const numbers = Array.from({ length: to - from + 1 }, (_, index) => from + index);
+    return Promise.all(numbers.map((number) => session.storeEvent("stream", numbered(number))));
+  };
+  const cursor = await session.storeEvent("stream", {});
+  faulty.breakWhen(() => "fail");
+  await put(1, 10);
+  faulty.heal();
+  log.isWithholding = true;
+  await put(11, 11);
+  faulty.breakWhen(() => "fail");
+  await put(12, 30);
+  faulty.heal();
+  log.release("answer");
+  await put(31, 31);
+  const { received, send } = collector();
+  await session.replayEventsAfter(cursor, { send });
+  const isGap = ({ message }: Received): boolean => message.method === GAP_METHOD;
+  const missed = received.filter(isGap).map(({ message }) => (message.params as { missed: number }).missed);
+  expect(messagesOf(received.filter((each) => !isGap(each)))).toEqual([11, 31].map(numbered));
+  expect(missed[0]).toBe(10);
+  expect(missed.reduce((sum, number) => sum + number, 0)).toBe(29);
 });
 
 describe("a log that throws instead of rejecting", () => {
