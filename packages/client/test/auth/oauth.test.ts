@@ -221,6 +221,16 @@ describe.each(SDKS)("the OAuth of SDK $sdk", ({ fromOAuth, UnauthorizedError }) 
     expect(server.calls).toHaveLength(1);
   });
 
+  test("ten refusals in one tick are one refresh", async () => {
+    const { authorization, authProvider } = await startLoggedIn();
+    const token = await authProvider.token();
+    authorization.expire();
+    const refused = new Response(null, { status: 401 });
+    await Promise.all(Array.from({ length: 10 }, () => authProvider.onUnauthorized(refused, token)));
+    expect(authorization.grants).toEqual(["refresh_token"]);
+    expect(await authProvider.token()).not.toBe(token);
+  });
+
   test("two tabs that are refused at once refresh once between them", async () => {
     const { server, authorization, credentials, life } = await startLoggedIn();
     const locks = new TestLocks();
