@@ -140,7 +140,7 @@ describe("readEvents", () => {
 
   it("stops reading in the middle of a chunk when it has what it wanted", async () => {
     const events: string[] = [];
-    const onEvent = ({ data }: EventSourceMessage): void => void events.push(data);
+    const onEvent = ({ data }: EventSourceMessage): undefined => void events.push(data);
     const parts = [event({ data: "1" }) + event({ data: "2" }) + event({ data: "3" })];
     await read(body(parts, "stall"), { onEvent, wantsMore: () => events.length < 2 });
     expect(events).toEqual(["1", "2"]);
@@ -256,7 +256,7 @@ describe("readEvents", () => {
   it("hands nothing over any more once the signal is aborted", async () => {
     const abort = new AbortController();
     const events: string[] = [];
-    const onEvent = ({ data }: EventSourceMessage): void => {
+    const onEvent = ({ data }: EventSourceMessage): undefined => {
       events.push(data);
       abort.abort(new Error("enough"));
     };
