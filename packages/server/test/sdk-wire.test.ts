@@ -129,6 +129,21 @@ describe.each(sdks)("a transport of SDK $sdk", ({ open }) => {
     expect(session.errors.map(({ message }) => message)).toEqual(["Invalid event ID format"]);
   });
 
+  test("leaves at most one connection open of all the finished calls that were resumed", async () => {
+    const session = await connect(new EventStore());
+    const resumed: SseReader[] = [];
+    for (const id of [1, 2, 3]) {
+      const call = new SseReader(await session.call(id));
+      await vi.waitFor(() => expect(call.events).toHaveLength(1));
+      await call.close();
+      await session.transport.send(answer(id), { relatedRequestId: id });
+      const reader = new SseReader(await session.get(call.lastEventId));
+      await vi.waitFor(() => expect(reader.messages).toEqual([answer(id)]));
+      resumed.push(reader);
+    }
+    await vi.waitFor(() => expect(resumed.filter(({ isDone }) => !isDone).length).toBeLessThan(2));
+  });
+
   test("answers 400 once the stream has expired", async () => {
     let now = 0;
     const store = new EventStore({ storage: memoryLog({ now: () => now }), ttl: 10, headTtl: 20 });
