@@ -42,10 +42,7 @@ test("twenty calls run at once from one page over HTTP/1.1, and a request is ans
 
 test("without the limit the seventh call waits until another one has ended", async ({ page, server }) => {
   await connect(page, server.url, Infinity);
-  await page.evaluate(([messages, seconds]) => callsPage.start(20, messages, seconds), [
-    MESSAGES,
-    SECONDS,
-  ] as const);
+  await page.evaluate(([messages, seconds]) => callsPage.start(20, messages, seconds), [30, 1.5] as const);
   const endedBeforePing = await page.evaluate(() => callsPage.ping());
 
   expect(endedBeforePing).toBeGreaterThan(0);
