@@ -1,9 +1,10 @@
 import { parseArgs } from "node:util";
 import { join } from "node:path";
 
+import { fail } from "./fail.mjs";
 import { openBrowser } from "./open-browser.mjs";
-import { prepare } from "./prepare.mjs";
-import { ROOT, runTool } from "./run-command.mjs";
+import { ROOT } from "./run-command.mjs";
+import { build, install, load } from "./run-typescript.mjs";
 
 const DEFAULT_PORT = 5173;
 
@@ -11,12 +12,6 @@ const HELP = `npm run demo -- [options]
   --port <port>       the page's port (DEMO_PORT); ${DEFAULT_PORT} unless told otherwise, 0 for any free one
   --mcp-port <port>   a port of its own for the MCP server (DEMO_MCP_PORT), which then is another origin
   --no-open           do not open a browser`;
-
-/** Prints what is wrong and ends. @param {string} message @returns {never} */
-function fail(message) {
-  console.error(message);
-  process.exit(1);
-}
 
 /** @param {string} name @param {string | undefined} value */
 function portOf(name, value) {
@@ -50,21 +45,13 @@ if (options.help) {
 const askedPort = portOf("--port", options.port ?? process.env.DEMO_PORT);
 const mcpPort = portOf("--mcp-port", options["mcp-port"] ?? process.env.DEMO_MCP_PORT);
 
-if (!(await prepare())) fail("The dependencies could not be installed. See above.");
+await install();
 console.log("Building the packages.");
-if (!(await runTool("tsc", ["-b", "packages/server", "packages/client"])))
-  fail("The build failed. See above.");
-
-// Not before the dependencies are there: Vite is one of them, and runs the demo's TypeScript on Node 20 too.
-const { runnerImport } = await import("vite");
-const { module } = await runnerImport(join(ROOT, "demo/server/start.ts"), {
-  root: ROOT,
-  configFile: false,
-  logLevel: "warn",
-});
+await build("packages/server", "packages/client");
+const { startDemo } = await load("demo/server/start.ts");
 
 /** @param {number} port */
-const start = (port) => module.startDemo({ port, mcpPort, cacheFolder: join(ROOT, ".cache/vite-demo") });
+const start = (port) => startDemo({ port, mcpPort, cacheFolder: join(ROOT, ".cache/vite-demo") });
 
 /** The default port may be taken by something else; a port that was asked for must be the one. */
 async function startOnSomePort() {

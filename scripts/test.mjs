@@ -3,6 +3,7 @@ import { parseArgs } from "node:util";
 
 import { checkPackages } from "./check-packages.mjs";
 import { ensureBrowser } from "./ensure-browser.mjs";
+import { fail } from "./fail.mjs";
 import { prepare } from "./prepare.mjs";
 import { runTool } from "./run-command.mjs";
 import { forgetReports, readCounts, REPORTS } from "./test-results.mjs";
@@ -54,12 +55,6 @@ const NAMES = STAGES.map(({ name }) => name);
 const HELP = `npm test -- [options]
   --only <stages>   run these alone, separated by commas: ${NAMES.join(", ")}
   --full            repeat the randomised tests as often as they are meant to be (npm run test:full)`;
-
-/** @param {string} message @returns {never} */
-function fail(message) {
-  console.error(message);
-  process.exit(1);
-}
 
 function readOptions() {
   try {

@@ -1,0 +1,5 @@
+/** Prints what is wrong and ends. @param {string} message @returns {never} */
+export function fail(message) {
+  console.error(message);
+  process.exit(1);
+}
