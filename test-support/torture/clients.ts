@@ -1,13 +1,6 @@
-import type { ResumableTransport } from "@resumable-mcp/client";
+import { NO_TIMEOUT, type ResumableTransport } from "@resumable-mcp/client";
 import type { SdkVersion } from "../sdk-servers.js";
-import {
-  connectV1,
-  connectV2,
-  NO_TIMEOUT_MS,
-  sdkClientV1,
-  sdkClientV2,
-  type WeatherClient,
-} from "../weather/clients.js";
+import { connectV1, connectV2, sdkClientV1, sdkClientV2, type WeatherClient } from "../weather/clients.js";
 import type { Patience } from "./scenarios.js";
 
 /** Our transport, and those of the SDKs as shipped or told to retry 1000 times. */
@@ -43,8 +36,8 @@ export function contestant(
   switch (kind) {
     case "ours":
       return seed % 2 === 1
-        ? { sdk: "1.32", connect: (url) => connectV1(make(url, patience), NO_TIMEOUT_MS) }
-        : { sdk: "2.4", connect: (url) => connectV2(make(url, patience), NO_TIMEOUT_MS) };
+        ? { sdk: "1.32", connect: (url) => connectV1(make(url, patience), NO_TIMEOUT) }
+        : { sdk: "2.4", connect: (url) => connectV2(make(url, patience), NO_TIMEOUT) };
     case "sdk1":
     case "sdk1-retry":
       return { sdk: "1.32", connect: (url) => sdkClientV1(url, SDK_TIMEOUT_MS, retries) };

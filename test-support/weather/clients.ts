@@ -17,9 +17,6 @@ export interface WeatherClient {
 type ConnectableV1 = Parameters<ClientV1["connect"]>[0];
 type ConnectableV2 = Parameters<ClientV2["connect"]>[0];
 
-/** The longest time-out that a timer takes: 24 days. `Infinity` fires at once. */
-export const NO_TIMEOUT_MS = 2_147_483_647;
-
 const INFO = { name: "weather", version: "1.0.0" };
 
 interface Progress {

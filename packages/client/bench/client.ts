@@ -1,18 +1,13 @@
 // What the transport costs per message over the bare parser, and what importing it costs.
 import { spawnSync } from "node:child_process";
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
 import { memoryStore, ResumableTransport } from "@resumable-mcp/client";
 import { createParser } from "eventsource-parser";
 import { type Contender, mediansOf } from "../../server/bench/support/rounds.js";
 import { atMost, printTable, times } from "../../server/bench/support/table.js";
+import { heapInUse } from "../../server/test/support/heap.js";
 
 const MESSAGES = 20_000;
 const encoder = new TextEncoder();
-
-setFlagsFromString("--expose-gc");
-/** What was made to be read is no garbage of the reader's. */
-const collectGarbage = runInNewContext("gc") as () => void;
 
 function sse(id: number, message: object): string {
   return `id: ${id}:epoch:stream\ndata: ${JSON.stringify({ jsonrpc: "2.0", ...message })}\n\n`;
@@ -58,7 +53,7 @@ function bareParser(perChunk: number): Contender {
     async run() {
       let handled = 0;
       const onmessage = (message: unknown): void => void (handled += message === undefined ? 0 : 1);
-      collectGarbage();
+      await heapInUse();
       const startedAt = performance.now();
       const parser = createParser({ onEvent: ({ data }) => onmessage(JSON.parse(data)) });
       const decoder = new TextDecoder();
@@ -81,7 +76,7 @@ function transport(perChunk: number): Contender {
       let startedAt = 0;
       const client = new ResumableTransport("https://mcp.example/mcp", {
         store: memoryStore(),
-        fetch: (_url, init) => {
+        fetch: async (_url, init) => {
           const text = typeof init?.body === "string" ? init.body : "{}";
           const { id, method, params } = JSON.parse(text) as {
             readonly id?: unknown;
@@ -90,15 +85,16 @@ function transport(perChunk: number): Contender {
           };
           if (method === "initialize") {
             const result = { protocolVersion: "2025-11-25", capabilities: {}, serverInfo: {} };
-            return Promise.resolve(Response.json({ jsonrpc: "2.0", id, result }));
+            return Response.json({ jsonrpc: "2.0", id, result });
           }
           if (method !== "tools/call")
-            return Promise.resolve(new Response(null, { status: init?.method === "GET" ? 405 : 202 }));
+            return new Response(null, { status: init?.method === "GET" ? 405 : 202 });
           chunks = answer({ id, token: params?._meta?.progressToken }, perChunk);
           const response = new Response(body(chunks), { headers: { "Content-Type": "text/event-stream" } });
-          collectGarbage();
+          // Collects: what was made to be read is no garbage of the reader's.
+          await heapInUse();
           startedAt = performance.now();
-          return Promise.resolve(response);
+          return response;
         },
       });
       let handled = 0;

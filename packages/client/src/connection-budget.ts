@@ -38,6 +38,11 @@ export interface ConnectionBudget {
   enter(tenant: Tenant, signal: AbortSignal): Promise<Place>;
 }
 
+/** Where there is no limit. */
+export const unlimitedBudget: ConnectionBudget = {
+  enter: (_tenant, signal) => Promise.resolve({ signal, isLost: () => false, leave: () => undefined }),
+};
+
 interface Held {
   readonly tenant: Tenant;
   readonly since: number;

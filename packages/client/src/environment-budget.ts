@@ -1,19 +1,15 @@
-import { type BudgetScope, type ConnectionBudget, type Place, SharedBudget } from "./connection-budget.js";
+import {
+  type BudgetScope,
+  type ConnectionBudget,
+  SharedBudget,
+  unlimitedBudget,
+} from "./connection-budget.js";
 
 /**
  * Of the six connections per origin that browsers keep over HTTP/1.1 (Chromium, Firefox and Safari alike), two are
  * left for what is short: pings, notifications, answers, and what else the app asks of the server.
  */
 const DEFAULT_CONNECTIONS = 4;
-
-/** A place where there is no limit. */
-export function unlimitedPlace(signal: AbortSignal): Place {
-  return { signal, isLost: () => false, leave: () => undefined };
-}
-
-export const unlimitedBudget: ConnectionBudget = {
-  enter: (_tenant, signal) => Promise.resolve(unlimitedPlace(signal)),
-};
 
 /** @param maxConnections - the app's own limit; `Infinity` for none */
 export function createBudget(url: string, maxConnections: number | undefined): ConnectionBudget {

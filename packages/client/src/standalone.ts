@@ -10,7 +10,8 @@ import { StreamCursor } from "./stream-cursor.js";
 import { runStream } from "./stream-loop.js";
 import type { Link, StreamTask } from "./stream-task.js";
 
-export interface StandaloneOptions {
+/** What the streams of a transport have in common. */
+export interface StreamsOptions {
   readonly state: SessionState;
   readonly acknowledgements: Acknowledgements;
   readonly keeper: SessionKeeper;
@@ -25,10 +26,10 @@ const STREAM: StreamName = { id: undefined, method: undefined };
 
 /** The session's standalone stream: what the server sends that answers no request. */
 export class Standalone {
-  readonly #options: StandaloneOptions;
+  readonly #options: StreamsOptions;
   #abort: AbortController | undefined;
 
-  constructor(options: StandaloneOptions) {
+  constructor(options: StreamsOptions) {
     this.#options = options;
   }
 

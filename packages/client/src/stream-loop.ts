@@ -1,8 +1,7 @@
 import { backoff } from "./backoff.js";
 import { classify, classifyPing, mayHaveRun } from "./classify.js";
 import { type Connection, runConnection } from "./connection.js";
-import type { Place } from "./connection-budget.js";
-import { unlimitedPlace } from "./environment-budget.js";
+import { type Place, unlimitedBudget } from "./connection-budget.js";
 import { ResumeError, type ResumeErrorCode } from "./errors.js";
 import { sleep } from "./sleep.js";
 import type { Link, StreamTask } from "./stream-task.js";
@@ -123,11 +122,10 @@ async function loop(task: StreamTask, link: Link, signal: AbortSignal): Promise<
 }
 
 /** Waits for leave to hold a connection. */
-async function enter(task: StreamTask, link: Link, signal: AbortSignal, isPost: boolean): Promise<Place> {
+function enter(task: StreamTask, link: Link, signal: AbortSignal, isPost: boolean): Promise<Place> {
   const { cursor, isBrief = false, request } = task;
-  if (isBrief) return unlimitedPlace(signal);
   const isUnending = request === undefined && cursor.eventId === undefined;
-  return link.budget.enter(
+  return (isBrief ? unlimitedBudget : link.budget).enter(
     {
       isUrgent: isPost,
       isUnending,

@@ -16,8 +16,7 @@ export type { OAuthAdapter, OAuthOptions } from "./oauth.js";
  * However many streams and tabs are refused at once, there is one refresh. When the user must log in, the calls fail
  * with `unauthorized`, with the SDK's `UnauthorizedError` as the cause; see {@link OAuthAdapter.finishAuth}. Within 10 s
  * nobody is asked to log in twice. A refresh that the network broke is tried again, instead of sending the user to log
- * in. With DPoP, wrap the transport's `fetch` in
- * the SDK's `withDpopFromProvider` as well.
+ * in. With DPoP, wrap the transport's `fetch` in the SDK's `withDpopFromProvider` as well.
  *
  * @throws {ResumeError} `invalid-option`
  */

@@ -1,13 +1,12 @@
 import { EventStore } from "@resumable-mcp/server";
 import type { Weather } from "@resumable-mcp/testing/fault-proxy";
 import { afterAll, describe, expect, it } from "vitest";
-import { memoryStore, ResumableTransport } from "../../src/index.js";
+import { memoryStore, NO_TIMEOUT, ResumableTransport } from "../../src/index.js";
 import { repetitions } from "../../../../test-support/repetitions.js";
 import type { SdkVersion } from "../../../../test-support/sdk-servers.js";
 import {
   connectV1,
   connectV2,
-  NO_TIMEOUT_MS,
   sdkClientV1,
   type WeatherClient,
 } from "../../../../test-support/weather/clients.js";
@@ -38,10 +37,8 @@ const SDK_TIMEOUT_MS = 6000;
 
 type Connect = (url: string) => Promise<WeatherClient>;
 
-const ours: Connect = (url) =>
-  connectV1(new ResumableTransport(url, { store: memoryStore() }), NO_TIMEOUT_MS);
-const oursV2: Connect = (url) =>
-  connectV2(new ResumableTransport(url, { store: memoryStore() }), NO_TIMEOUT_MS);
+const ours: Connect = (url) => connectV1(new ResumableTransport(url, { store: memoryStore() }), NO_TIMEOUT);
+const oursV2: Connect = (url) => connectV2(new ResumableTransport(url, { store: memoryStore() }), NO_TIMEOUT);
 
 interface Size {
   readonly calls: number;

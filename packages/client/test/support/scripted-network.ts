@@ -1,4 +1,4 @@
-import { unlimitedBudget } from "../../src/environment-budget.js";
+import { unlimitedBudget } from "../../src/connection-budget.js";
 import type { ResumeError } from "../../src/errors.js";
 import { isResponse, type JsonRpcMessage } from "../../src/json-rpc.js";
 import { StreamCursor } from "../../src/stream-cursor.js";
