@@ -18,13 +18,15 @@ import { runWeather, type WeatherRun } from "../../../../test-support/weather.js
 /**
  * Connections killed at random, on a network that is slow enough for a replay to take time: what was on its way when
  * a connection died comes again, and takes about 100 ms to come. Resumed connections die younger, so that replays are
- * hit; first ones live longer, so that few calls end before they have a cursor.
+ * hit; first ones live longer, so that few calls end before they have a cursor. Each fourth resume is cut within its
+ * first events, since chance alone may spare all replays where the machine is slow and replays are short.
  */
 const KILLS: Weather = [
   { kind: "latency", ms: 30, jitterMs: 10 },
   { kind: "trickle", bytesPerSecond: 18_000 },
   { kind: "lifetimes", meanMs: 2500, on: ["post", "get", "other"] },
   { kind: "lifetimes", meanMs: 500, on: ["resume"] },
+  { kind: "cuts", on: ["resume"], every: 4, afterBytes: { min: 50, max: 400 } },
 ];
 
 const SEEDS = Array.from({ length: repetitions({ full: 10, scaled: 2 }) }, (_, index) => index + 1);
