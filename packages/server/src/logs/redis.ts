@@ -71,7 +71,8 @@ const MAX_TIMER_MS = 2_147_483_647;
  * A log on Redis 7 or Valkey 8: for many machines, any of which may append to any stream and read it.
  *
  * An append is one call to the server, and so is a page of a read. Appends to one stream that come while another is
- * under way go together in one call. The client may be one of `ioredis` 5 or of `redis` 5 (node-redis), for one server
+ * under way go together in one call; where many wait, half of them go in a second one before the first is answered,
+ * and are stored only behind it. The client may be one of `ioredis` 5 or of `redis` 5 (node-redis), for one server
  * or a cluster; it must be connected, and it is never closed by the log. For wake-ups the log opens one connection
  * more, as a duplicate of the client's, while anybody is subscribed.
  *

@@ -1,10 +1,11 @@
 import { EventStoreError } from "../../errors.js";
-import type { Position } from "../../event-log.js";
 import { timeoutError } from "../../waits.js";
+import { nextTurn } from "../next-turn.js";
 import { randomId } from "../random-id.js";
 import { endedError } from "../validation.js";
-import { APPEND, ENDED, LATE } from "./append-script.js";
+import { APPEND, ENDED, LATE, UNEXPECTED } from "./append-script.js";
 import { asError } from "./as-error.js";
+import { Batch } from "./batch.js";
 import { failureOf, isPassing } from "./failure.js";
 import { appendAnswer, unexpectedReply } from "./replies.js";
 import type { RetentionText } from "./retention-text.js";
@@ -14,7 +15,7 @@ import { StreamState } from "./stream-state.js";
 
 /** How much goes in one call, so that the server is not held up for long, and no buffer grows large. */
 const MAX_EVENTS_PER_CALL = 256;
-const MAX_STREAMS_PER_CALL = 64;
+const MAX_STREAMS_PER_CALL = 32;
 const MAX_BYTES_PER_CALL = 1024 * 1024;
 
 export interface AppendCallsOptions {
@@ -27,15 +28,6 @@ export interface AppendCallsOptions {
   readonly wakeMessage: () => string;
   /** Events are done with: stored, without an error. */
   readonly onSettled: (stream: string, events: readonly PendingEvent[], error: Error | undefined) => void;
-}
-
-/** Events of one stream that go to the server together, in this order, all or none. */
-interface Batch {
-  readonly queue: StreamQueue;
-  readonly events: readonly PendingEvent[];
-  readonly bytes: number;
-  /** The state that they lead to from the one that is known, if any is, but for the time. */
-  next: string;
 }
 
 /** Batches of different streams, of one retention, that go in one call. */
@@ -72,31 +64,45 @@ export class AppendCalls {
   #sendWaiting(): void {
     const queues = this.#waiting;
     this.#waiting = [];
+    const behind = queues.filter(({ canFollow }) => canFollow);
+    const first = queues.filter(({ newest }) => newest === undefined);
+    this.#sendOf(behind);
+    this.#sendOf(first);
+    // Two halves in one write would be answered in one, and the server would wait while this process works, and it for
+    // the server.
+    const halves = first.filter(({ canFollow }) => canFollow);
+    if (halves.length > 0) nextTurn(() => this.#sendHalves(halves));
+    for (const queue of queues) if (!halves.includes(queue)) queue.taken();
+  }
+
+  #sendHalves(queues: readonly StreamQueue[]): void {
+    this.#sendOf(queues.filter(({ canFollow }) => canFollow));
+    for (const queue of queues) queue.taken();
+  }
+
+  #sendOf(queues: readonly StreamQueue[]): void {
     const loads = new Map<string, Load>();
     for (const queue of queues) {
       const events = this.#withoutOverdue(queue, queue.take(MAX_EVENTS_PER_CALL, MAX_BYTES_PER_CALL));
       const [first] = events;
-      if (first === undefined) {
-        queue.done();
-        continue;
-      }
+      if (first === undefined) continue;
       const { retention } = first;
       let bytes = 0;
       for (const event of events) bytes += event.bytes;
       let load = loads.get(retention.text);
       if (load !== undefined && !this.#fits(load, events.length, bytes)) {
-        this.#send(load.batches, retention);
+        this.#sendFirst(load);
         load = undefined;
       }
       if (load === undefined) {
         load = { retention, batches: [], events: 0, bytes: 0 };
         loads.set(retention.text, load);
       }
-      load.batches.push({ queue, events, bytes, next: "" });
+      load.batches.push(new Batch(queue, first, events, bytes));
       load.events += events.length;
       load.bytes += bytes;
     }
-    for (const { batches, retention } of loads.values()) this.#send(batches, retention);
+    for (const load of loads.values()) this.#sendFirst(load);
   }
 
   #fits(load: Load, events: number, bytes: number): boolean {
@@ -119,34 +125,37 @@ export class AppendCalls {
     return events.filter(({ since }) => since >= oldest);
   }
 
-  #send(batches: readonly Batch[], retention: RetentionText, call = (this.#calls += 1)): void {
+  #sendFirst({ batches, retention }: Load): void {
+    const call = (this.#calls += 1);
+    for (const batch of batches) {
+      const { bytes, events, expected, queue } = batch;
+      batch.call = call;
+      if (expected?.takes(bytes, retention) === true) {
+        batch.next = expected.after(events.length, bytes, this.#writer, call);
+      }
+      queue.sent(batch);
+    }
+    this.#send(batches, retention, call);
+  }
+
+  /** Sends it, for the first time or again: the call is the same, and the server knows it. */
+  #send(batches: readonly Batch[], retention: RetentionText, call: number): void {
     const keys: string[] = [];
-    const wake = this.#options.wakeMessage();
-    const args = [`${this.#writer} ${call} ${retention.text}`, wake, retention.maxEvents];
+    const isFollowing = batches.some(({ isFollowing }) => isFollowing);
+    const args = [
+      `${this.#writer} ${call} ${retention.text}`,
+      this.#options.wakeMessage(),
+      retention.maxEvents,
+      isFollowing ? "1" : "0",
+    ];
     for (const batch of batches) {
       keys.push(batch.queue.keys.state, batch.queue.keys.events);
-      this.#describe(batch, retention, call, args);
+      batch.describe(args);
     }
     this.#options.runner.run(APPEND, keys, args).then(
       (reply) => batches.forEach((batch, index) => this.#settle(batch, reply, index)),
       (error: unknown) => this.#failed(batches, retention, call, error),
     );
-  }
-
-  #describe(batch: Batch, retention: RetentionText, call: number, args: string[]): void {
-    const { events, bytes, queue } = batch;
-    const { state } = queue;
-    // Without a next one, the script works it out; the one expected still tells it whether the server has lost events.
-    const isSettled = state?.takes(bytes, retention) === true;
-    batch.next = isSettled ? state.after(events.length, bytes, this.#writer, call) : "";
-    args.push(
-      String(events.length),
-      state?.text ?? "",
-      batch.next,
-      isSettled ? state.due : "0",
-      state?.nextId ?? "",
-    );
-    for (const { payload } of events) args.push(payload);
   }
 
   /** One stream may have failed them all, or this is a cluster in disguise: each alone, then. Those stored say so. */
@@ -162,43 +171,69 @@ export class AppendCalls {
   }
 
   #settle(batch: Batch, reply: readonly unknown[], index: number): void {
-    const { queue, events } = batch;
-    let last: Position;
+    let state: StreamState;
     try {
-      last = this.#lastOf(batch, appendAnswer(reply, index));
+      const answer = appendAnswer(reply, index);
+      if (answer === UNEXPECTED) {
+        batch.isTurnedAway = true;
+        if (batch.queue.oldest === batch) this.#sendAgain(batch);
+        return;
+      }
+      state = this.#stateAfter(batch, answer);
     } catch (error) {
       this.#reject(batch, asError(error));
       return;
     }
-    this.#options.onSettled(queue.name, events, undefined);
-    queue.done();
-    let { seq } = last;
-    seq -= events.length;
-    for (const event of events) {
-      seq += 1;
-      event.resolve({ epoch: last.epoch, seq });
-    }
+    this.#store(batch, state);
   }
 
-  /** The position of a batch's last event, from the script's answer: the time, or the new state. */
-  #lastOf({ queue, events, bytes, next }: Batch, answer: string): Position {
+  /** The state that a batch has left, from the script's answer: the time, or the new state. */
+  #stateAfter({ isFollowed, next, queue }: Batch, answer: string): StreamState {
     if (answer === ENDED) throw endedError(queue.name);
-    if (answer === LATE) throw lateError(queue.name);
-    const { state } = queue;
-    if (state !== undefined && next !== "" && /^\d+$/.test(answer)) {
-      state.advance(events.length, bytes, next, answer);
-      return { epoch: state.epoch, seq: state.head };
+    if (answer === LATE) {
+      // What has overtaken it is what follows it, and is stored only behind it.
+      if (isFollowed && next !== undefined) return next;
+      throw lateError(queue.name);
     }
+    if (next !== undefined && /^\d+$/.test(answer)) return next;
     const found = StreamState.parse(answer, this.#writer);
-    if (found?.ownHead === undefined) throw unexpectedReply(answer);
-    queue.state = found;
-    return { epoch: found.epoch, seq: found.ownHead };
+    if (found === undefined) throw unexpectedReply([answer]);
+    return found;
   }
 
-  #reject({ queue, events }: Batch, reason: Error): void {
-    this.#options.onSettled(queue.name, events, reason);
-    queue.done();
-    for (const event of events) event.reject(reason);
+  #store(batch: Batch, state: StreamState): void {
+    const { ownHead, epoch } = state;
+    if (ownHead === undefined) {
+      this.#reject(batch, unexpectedReply([state.text]));
+      return;
+    }
+    batch.queue.state = state;
+    this.#done(batch, undefined);
+    batch.resolve({ epoch, seq: ownHead });
+  }
+
+  #reject(batch: Batch, reason: Error): void {
+    this.#done(batch, reason);
+    batch.reject(reason);
+  }
+
+  #done(batch: Batch, error: Error | undefined): void {
+    const { events, queue } = batch;
+    this.#options.onSettled(queue.name, events, error);
+    queue.done(batch);
+    const { oldest } = queue;
+    if (oldest?.isTurnedAway === true) this.#sendAgain(oldest);
+  }
+
+  /** What was turned away goes once more, as the first. Its answer may have been lost, and then the server says so. */
+  #sendAgain(batch: Batch): void {
+    const { retention, since } = batch.first;
+    const { timeoutMs } = this.#options;
+    if (since < performance.now() - timeoutMs) {
+      this.#reject(batch, timeoutError("Redis: an append behind another one", timeoutMs, true));
+      return;
+    }
+    this.#send([batch], retention, batch.call);
   }
 }
 

@@ -5,6 +5,8 @@ import { Script } from "./script.js";
 export const ENDED = "ended";
 /** In place of a state: a later call of the same writer has been stored already, so this one comes too late. */
 export const LATE = "late";
+/** In place of a state: the batch was to follow another one, and the stream is not in the state which that one leaves. */
+export const UNEXPECTED = "unexpected";
 
 /** A stream remembers the last calls of so many writers, those whose calls are the newest. */
 const MAX_WRITERS = 32;
@@ -83,7 +85,7 @@ const WORK = `
       local last = lastCallIn(state)
       if last and last >= number then return last == number and known or '${LATE}' end
       if expectedText ~= '' then
-        local expected = parse(expectedText)
+        local expected = parse(expectedText .. ' 0')
         local wanted = lastCallIn(expected) or 0
         local _, others = string.gsub(state.writers, ',', '')
         local isLost = last and last < wanted or not last and wanted > 0 and others + 1 < ${MAX_WRITERS}
@@ -141,14 +143,17 @@ const WORK = `
 `;
 
 /*
- * KEYS: state and events of each stream. ARGV: the mark; writer, call, retention; the wake-up message; maxEvents; then
- * for each stream: how many events; the state that the writer expects; the state that the events lead to, but for its last word,
- * the time; until when that is right; the id of the first event; and the payloads. A writer that does not know the
- * state expects nothing.
+ * KEYS: state and events of each stream. ARGV: the mark; writer, call, retention; the wake-up message; maxEvents;
+ * whether the batches follow others (1 or 0); then for each stream: how many events; the state that the writer expects;
+ * the state that the events lead to, both but for their last word, the time; until when that is right; the id of the
+ * first event; and the payloads. A writer that does not know the state expects nothing.
  *
  * Where a stream is in the state that the writer expects, all is settled: the events are added as they are given, and
  * the answer is the time. That is so as long as nobody else appends, and costs the server about as much as the bare
  * commands. In any other case the script works it out for itself, and the answer is the new state.
+ *
+ * A batch that follows another one was sent before that one was answered. It expects the state which that one leads to,
+ * this writer's call among it, and where it does not find that it is not stored.
  *
  * - A call that comes a second time, since its answer was lost, finds itself among the writers' last calls, and is not
  *   stored twice. This is looked at before anything is written, so that an error at the first write means that the call
@@ -168,17 +173,18 @@ local call = redis.call
 local clock = call('TIME')
 -- The same as a text, in milliseconds: 13 digits until the year 2286, so that texts compare as numbers do.
 local time = clock[1] .. string.sub('00000' .. clock[2], -6, -4)
-local wake, maxEvents = ARGV[3], ARGV[4]
+local wake, maxEvents, isFollowing = ARGV[3], ARGV[4], ARGV[5] == '1'
 local work
 
 local answers = { ARGV[1] }
-local arg = 5
+local arg = 6
 for stream = 1, #KEYS / 2 do
   local key, events = KEYS[2 * stream - 1], KEYS[2 * stream]
   local count, expected = tonumber(ARGV[arg]), ARGV[arg + 1]
   local known = call('GET', key)
   local first, last = arg + 5, arg + 4 + count
-  if known == expected and time >= string.sub(expected, -13) and time < ARGV[arg + 3] then
+  local isExpected = known and string.sub(known, 1, -15) == expected
+  if isExpected and time >= string.sub(known, -13) and time < ARGV[arg + 3] then
     local id = ARGV[arg + 4]
     if count > 1 then
       local format, arguments = string.format, ARGV
@@ -198,6 +204,8 @@ for stream = 1, #KEYS / 2 do
     call('SET', key, ARGV[arg + 2] .. ' ' .. time, 'KEEPTTL')
     call('PUBLISH', key, wake)
     answers[stream + 1] = time
+  elseif isFollowing then
+    answers[stream + 1] = '${UNEXPECTED}'
   else
     if not work then
 ${WORK}

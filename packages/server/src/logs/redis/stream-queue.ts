@@ -1,6 +1,7 @@
 import type { Position } from "../../event-log.js";
 import { Deque } from "../deque.js";
 import { Place } from "../recency-list.js";
+import type { Batch } from "./batch.js";
 import type { StreamKeys } from "./keys.js";
 import type { RetentionText } from "./retention-text.js";
 import type { StreamState } from "./stream-state.js";
@@ -31,10 +32,16 @@ export interface QueueOwner {
   becameIdle(queue: StreamQueue): void;
 }
 
+/** So many events must wait for a second call to be worth its cost while the answer to one is not there. */
+const MIN_EVENTS_TO_FOLLOW = 16;
+/** Of one stream. More would wait for the server, not for the network. */
+const MAX_BATCHES_UNDER_WAY = 2;
+
 /**
- * The calls on one stream, in the order in which they were made. One call to the server at a time: an event that comes
- * while another is under way waits, and then goes together with all that wait. So the order holds whatever breaks and
- * is tried again, and many events at once cost few calls.
+ * The calls on one stream, in the order in which they were made. An event that comes while a call to the server is
+ * under way waits, and then goes together with all that wait, so that many events at once cost few calls. When many
+ * wait, they go in two batches, the second before the first is answered: so the server works while this process does.
+ * It is stored only behind the first, so the order holds whatever breaks and is tried again.
  */
 export class StreamQueue {
   readonly name: string;
@@ -45,7 +52,11 @@ export class StreamQueue {
   state: StreamState | undefined;
   readonly #owner: QueueOwner;
   readonly #jobs = new Deque<Job>();
-  #isBusy = false;
+  /** Under way, the oldest first. */
+  readonly #batches: Batch[] = [];
+  #isChanging = false;
+  /** Whether the owner knows that there are events to be taken. */
+  #isAnnounced = false;
 
   constructor(name: string, keys: StreamKeys, owner: QueueOwner) {
     this.name = name;
@@ -56,6 +67,22 @@ export class StreamQueue {
   /** Whether every call is done. */
   get isIdle(): boolean {
     return !this.#isBusy && this.#jobs.length === 0;
+  }
+
+  /** The batches under way: the oldest and the newest, which may be the same. */
+  get oldest(): Batch | undefined {
+    return this.#batches[0];
+  }
+
+  get newest(): Batch | undefined {
+    return this.#batches.at(-1);
+  }
+
+  /** Whether events may be sent behind a batch that is under way, and enough wait. */
+  get canFollow(): boolean {
+    const { newest } = this;
+    if (newest?.next === undefined || newest.isTurnedAway) return false;
+    return this.#batches.length < MAX_BATCHES_UNDER_WAY && this.#jobs.length >= MIN_EVENTS_TO_FOLLOW;
   }
 
   append(event: PendingEvent): void {
@@ -81,11 +108,15 @@ export class StreamQueue {
 
   /**
    * Takes the events that may go together: of one retention, at most so many, and so many bytes but for a single one.
+   * Of many it leaves one half to follow.
    */
   take(maxEvents: number, maxBytes: number): PendingEvent[] {
+    const waiting = this.#jobs.length;
+    const isToBeFollowed = this.#batches.length === 0 && waiting >= 2 * MIN_EVENTS_TO_FOLLOW;
+    const most = isToBeFollowed ? Math.min(maxEvents, Math.ceil(waiting / 2)) : maxEvents;
     const events: PendingEvent[] = [];
     let bytes = 0;
-    while (events.length < maxEvents) {
+    while (events.length < most) {
       const job = this.#jobs.at(0);
       if (job?.kind !== "append") break;
       const { event } = job;
@@ -103,28 +134,51 @@ export class StreamQueue {
     return events;
   }
 
-  /** What was taken is done, well or badly. */
-  done(): void {
-    this.#isBusy = false;
+  /** The batch is on its way. */
+  sent(batch: Batch): void {
+    this.#batches.push(batch);
+  }
+
+  /** The batch is done, well or badly. */
+  done(batch: Batch): void {
+    const place = this.#batches.indexOf(batch);
+    if (place >= 0) this.#batches.splice(place, 1);
     this.#advance();
   }
 
+  /** What was announced has been taken, as far as it could be. */
+  taken(): void {
+    this.#isAnnounced = false;
+    this.#advance();
+  }
+
+  get #isBusy(): boolean {
+    return this.#batches.length > 0 || this.#isChanging || this.#isAnnounced;
+  }
+
   #advance(): void {
-    while (!this.#isBusy) {
+    for (;;) {
       const job = this.#jobs.at(0);
       if (job === undefined) {
-        this.#owner.becameIdle(this);
+        if (!this.#isBusy) this.#owner.becameIdle(this);
         return;
       }
+      if (job.kind === "append" && this.canFollow && !this.#isAnnounced) {
+        this.#announce();
+        return;
+      }
+      if (this.#isBusy) return;
       switch (job.kind) {
         case "append":
-          this.#isBusy = true;
-          this.#owner.hasEvents(this);
+          this.#announce();
           break;
         case "change":
           this.#jobs.shift();
-          this.#isBusy = true;
-          void job.run().finally(() => this.done());
+          this.#isChanging = true;
+          void job.run().finally(() => {
+            this.#isChanging = false;
+            this.#advance();
+          });
           break;
         case "read":
           this.#jobs.shift();
@@ -132,5 +186,10 @@ export class StreamQueue {
           break;
       }
     }
+  }
+
+  #announce(): void {
+    this.#isAnnounced = true;
+    this.#owner.hasEvents(this);
   }
 }

@@ -1,4 +1,5 @@
 import { EventStoreError } from "../../errors.js";
+import { nextTurn } from "../next-turn.js";
 import {
   backendError,
   checkOpen,
@@ -9,9 +10,6 @@ import {
 } from "./database.js";
 import { rollBack } from "./schema.js";
 import type { Statements } from "./statements.js";
-
-/** Every runtime with such a database has it; the types of browsers do not. */
-declare function setImmediate(callback: () => void): unknown;
 
 /*
  * A transaction is bounded, so that the event loop turns between two of them. What waits beyond goes into the next.
@@ -123,7 +121,7 @@ export class GroupCommit {
   #schedule(): void {
     if (this.#isScheduled) return;
     this.#isScheduled = true;
-    setImmediate(() => this.#commitNext());
+    nextTurn(() => this.#commitNext());
   }
 
   #commitNext(): void {
