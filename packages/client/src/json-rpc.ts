@@ -58,6 +58,6 @@ export function parseMessages(text: string): readonly JsonRpcMessage[] | undefin
   } catch {
     return undefined;
   }
-  const messages: unknown[] = Array.isArray(value) ? value : [value];
-  return messages.every(isMessage) ? messages : undefined;
+  if (isMessage(value)) return [value];
+  return Array.isArray(value) && value.every(isMessage) ? value : undefined;
 }

@@ -256,17 +256,18 @@ export class ResumableTransport extends TransportEvents {
   }
 
   #hand(message: JsonRpcMessage): void {
-    const deliver = (): void => {
-      try {
-        this.onmessage?.(message);
-      } catch (error) {
-        this.onerror?.(error as Error);
-      }
-    };
     // The SDKs take a response at once, a notification one microtask later: progress that came with the response
     // would find its handler gone.
-    if (isResponse(message)) queueMicrotask(deliver);
-    else deliver();
+    if (isResponse(message)) queueMicrotask(() => this.#deliver(message));
+    else this.#deliver(message);
+  }
+
+  #deliver(message: JsonRpcMessage): void {
+    try {
+      this.onmessage?.(message);
+    } catch (error) {
+      this.onerror?.(error as Error);
+    }
   }
 
   #link(): Link {

@@ -87,13 +87,17 @@ export class WireIds {
       const mappings = this.#running.get(String(message.id));
       return mappings?.map(({ id }) => ({ ...message, id })) ?? [message];
     }
-    if (message.method !== "notifications/progress") return [message];
-    const { params } = message;
-    const mappings = this.#tokens.get(String(params?.progressToken));
+    const { method, params } = message;
+    const isProgress = method === "notifications/progress";
+    const mappings = isProgress ? this.#tokens.get(String(params?.progressToken)) : undefined;
     if (mappings === undefined) return [message];
-    return mappings.flatMap(({ progressToken }) =>
-      progressToken === undefined ? [] : [{ ...message, params: { ...params, progressToken } }],
-    );
+    const restored: JsonRpcMessage[] = [];
+    for (const { progressToken } of mappings) {
+      // Written out: to spread the message as well takes as long as to parse it.
+      if (progressToken !== undefined)
+        restored.push({ jsonrpc: "2.0", method, params: { ...params, progressToken } });
+    }
+    return restored;
   }
 
   /** The request is over. `isTask`: its progress goes on after the response (MCP 2025-11-25, Tasks). */
