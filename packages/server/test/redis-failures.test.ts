@@ -1,18 +1,10 @@
-import { faultProxy, type FaultProxy } from "@resumable-mcp/testing/fault-proxy";
 import { expect, it, onTestFinished } from "vitest";
-import type { RedisServer } from "../../../test-support/redis-server.js";
 import { repetitions } from "../../../test-support/repetitions.js";
 import type { EventLog, LogEntry } from "../src/event-log.js";
 import { type RedisClient, redisLog } from "../src/logs/redis.js";
 import { describeRedis } from "./support/describe-redis.js";
 import { openIoredis, openNodeRedis } from "./support/redis-clients.js";
-import { KEEP, KINDS, opened, started } from "./support/redis-fixtures.js";
-
-async function behindProxy(server: RedisServer): Promise<FaultProxy> {
-  const proxy = await faultProxy({ target: `http://127.0.0.1:${server.port}`, seed: 1 });
-  onTestFinished(() => proxy.close());
-  return proxy;
-}
+import { behindProxy, KEEP, KINDS, opened, started } from "./support/redis-fixtures.js";
 
 async function entriesOf(log: EventLog, stream = "stream"): Promise<readonly LogEntry[]> {
   return (await log.read(stream, 0, 10_000))?.entries ?? [];

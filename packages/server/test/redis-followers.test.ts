@@ -1,18 +1,10 @@
-import { faultProxy, type FaultProxy } from "@resumable-mcp/testing/fault-proxy";
-import { expect, it, onTestFinished } from "vitest";
-import type { RedisServer } from "../../../test-support/redis-server.js";
+import { expect, it } from "vitest";
 import { repetitions } from "../../../test-support/repetitions.js";
 import { seededRandom } from "../../../test-support/random.js";
 import type { EventLog, Position } from "../src/event-log.js";
 import { describeRedis } from "./support/describe-redis.js";
 import { openIoredis } from "./support/redis-clients.js";
-import { KEEP, KINDS, opened, started } from "./support/redis-fixtures.js";
-
-async function behindProxy(server: RedisServer, seed = 1): Promise<FaultProxy> {
-  const proxy = await faultProxy({ target: `http://127.0.0.1:${server.port}`, seed });
-  onTestFinished(() => proxy.close());
-  return proxy;
-}
+import { behindProxy, KEEP, KINDS, opened, started } from "./support/redis-fixtures.js";
 
 async function payloadsOf(log: EventLog, stream = "stream"): Promise<readonly string[]> {
   const payloads: string[] = [];

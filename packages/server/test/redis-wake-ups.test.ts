@@ -1,10 +1,9 @@
-import { faultProxy } from "@resumable-mcp/testing/fault-proxy";
-import { expect, it, onTestFinished } from "vitest";
+import { expect, it } from "vitest";
 import type { RedisServer } from "../../../test-support/redis-server.js";
 import { describeRedis } from "./support/describe-redis.js";
 import { follow } from "./support/follower.js";
 import { openIoredis, openNodeRedis } from "./support/redis-clients.js";
-import { KEEP, KINDS, opened, started } from "./support/redis-fixtures.js";
+import { behindProxy, KEEP, KINDS, opened, started } from "./support/redis-fixtures.js";
 import { commandsDuring } from "./support/redis-commands.js";
 
 /** How many channels are subscribed to. */
@@ -103,8 +102,7 @@ describeRedis("wake-ups of redisLog", () => {
 
     it(`find out that their connection has fallen silent, over ${kind}`, async () => {
       const server = await started();
-      const proxy = await faultProxy({ target: `http://127.0.0.1:${server.port}`, seed: 1 });
-      onTestFinished(() => proxy.close());
+      const proxy = await behindProxy(server);
       const errors: unknown[] = [];
       const options = { heartbeatMs: 200, timeoutMs: 300, onError: (error: unknown) => errors.push(error) };
       const log = await opened(open, proxy, options);

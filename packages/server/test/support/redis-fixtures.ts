@@ -1,3 +1,4 @@
+import { faultProxy, type FaultProxy } from "@resumable-mcp/testing/fault-proxy";
 import { onTestFinished } from "vitest";
 import { RedisServer } from "../../../../test-support/redis-server.js";
 import type { EventLog } from "../../src/event-log.js";
@@ -19,6 +20,13 @@ export async function started(options?: Parameters<typeof RedisServer.start>[0])
   const server = await RedisServer.start(options);
   onTestFinished(() => server.stop());
   return server;
+}
+
+/** A way to a server that can be broken, for the running test. */
+export async function behindProxy(server: { readonly port: number }, seed = 1): Promise<FaultProxy> {
+  const proxy = await faultProxy({ target: `http://127.0.0.1:${server.port}`, seed });
+  onTestFinished(() => proxy.close());
+  return proxy;
 }
 
 /** A log for the running test, on a client of its own. */

@@ -70,9 +70,9 @@ export class AppendCalls {
     this.#sendOf(first);
     // Two halves in one write would be answered in one, and the server would wait while this process works, and it for
     // the server.
-    const halves = first.filter(({ canFollow }) => canFollow);
+    const halves = queues.filter(({ canFollow }) => canFollow);
     if (halves.length > 0) nextTurn(() => this.#sendHalves(halves));
-    for (const queue of queues) if (!halves.includes(queue)) queue.taken();
+    for (const queue of queues) if (!queue.canFollow) queue.taken();
   }
 
   #sendHalves(queues: readonly StreamQueue[]): void {

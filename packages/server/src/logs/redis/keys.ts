@@ -6,9 +6,9 @@ const ESCAPED = /[%{}]|\p{Surrogate}/gu;
 
 /** The keys of one stream, in the same slot of a cluster. */
 export interface StreamKeys {
-  /** A hash: epoch, head, floor, retention, and the last call of each writer. Its name is the wake-up channel too. */
+  /** A string; lua.ts lists its words. Its name is the wake-up channel too. */
   readonly state: string;
-  /** A Redis Stream: the events. An entry's id is the event's seq, then the time of its append in milliseconds. */
+  /** A Redis Stream: the events. An entry's id is the event's seq, then the bytes of all payloads before it. */
   readonly events: string;
 }
 
