@@ -2,7 +2,7 @@ import type { PageElements } from "./elements.js";
 import { MessageGrid } from "./message-grid.js";
 import type { Moment, RunRecord } from "./run-record.js";
 
-/** What the page knows of the connection; `preparing` before there was any. */
+/** What the page knows of the connection. */
 export type ConnectionState = "connecting" | "live" | "waiting" | "offline" | "closed";
 
 /** After one of these the next message comes over another connection than the one before. */
