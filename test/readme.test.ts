@@ -96,7 +96,10 @@ function start(script: string, port: number): { child: ChildProcess; output: () 
 test("the README's server and client examples type-check and run against each other", async () => {
   const readme = await readFile(join(ROOT, "README.md"), "utf8");
   const port = await freePort();
-  const examples = { server: exampleOf(readme, "server"), client: exampleOf(readme, "client") };
+  const examples = {
+    server: exampleOf(readme, "tool") + exampleOf(readme, "server"),
+    client: exampleOf(readme, "client"),
+  };
   expect(examples.client).toContain(`http://localhost:${README_PORT}/mcp`);
   expect(examples.server).toContain(README_PORT);
   const server = await write("server", examples.server.replaceAll(README_PORT, String(port)));
