@@ -73,7 +73,7 @@ async function compareAppends(
   inFlight: number,
   streams: number,
 ): Promise<void> {
-  const calls = inFlight === 1 ? 2000 : 30_000;
+  const calls = inFlight === 1 ? 4000 : 30_000;
   const scheme = new KeyValueScheme(command);
   const script = String(await command("SCRIPT", "LOAD", BARE_SCRIPT));
   const measure = (
@@ -99,7 +99,7 @@ async function compareAppends(
   ];
   // Full streams first: trimming is a part of the work.
   for (const contender of contenders) await contender.run();
-  const medians = await mediansOf(contenders);
+  const medians = await mediansOf(contenders, { rounds: 9 });
   const rate = (contender: string) => medians.get(contender) ?? Number.NaN;
   rows.push([
     name,
@@ -157,7 +157,7 @@ try {
     await compareReplay(subject);
   }
   printTable(
-    `Appends per second: ${PAYLOAD.length} bytes each, ${RETENTION.maxEvents} kept, medians of 5 alternating rounds`,
+    `Appends per second: ${PAYLOAD.length} bytes each, ${RETENTION.maxEvents} kept, medians of 9 alternating rounds`,
     [
       ...["client", "how", "log", "XADD MAXLEN", "XADD MAXLEN ~", "five commands", "scheme"],
       ...["to XADD", "to XADD ~", "to five commands", "to scheme"],

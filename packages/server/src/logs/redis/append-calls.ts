@@ -4,7 +4,7 @@ import { nextTurn } from "../next-turn.js";
 import { randomId } from "../random-id.js";
 import { endedError } from "../validation.js";
 import { APPEND, ENDED, LATE, UNEXPECTED } from "./append-script.js";
-import { asError } from "./as-error.js";
+import { asError } from "../as-error.js";
 import { Batch } from "./batch.js";
 import { failureOf, isPassing } from "./failure.js";
 import { appendAnswer, unexpectedReply } from "./replies.js";
@@ -64,15 +64,22 @@ export class AppendCalls {
   #sendWaiting(): void {
     const queues = this.#waiting;
     this.#waiting = [];
-    const behind = queues.filter(({ canFollow }) => canFollow);
-    const first = queues.filter(({ newest }) => newest === undefined);
+    const behind: StreamQueue[] = [];
+    const first: StreamQueue[] = [];
+    for (const queue of queues) {
+      if (queue.canFollow) behind.push(queue);
+      else if (queue.newest === undefined) first.push(queue);
+    }
     this.#sendOf(behind);
     this.#sendOf(first);
+    const halves: StreamQueue[] = [];
+    for (const queue of queues) {
+      if (queue.canFollow) halves.push(queue);
+      else queue.taken();
+    }
     // Two halves in one write would be answered in one, and the server would wait while this process works, and it for
     // the server.
-    const halves = queues.filter(({ canFollow }) => canFollow);
     if (halves.length > 0) nextTurn(() => this.#sendHalves(halves));
-    for (const queue of queues) if (!queue.canFollow) queue.taken();
   }
 
   #sendHalves(queues: readonly StreamQueue[]): void {

@@ -31,12 +31,12 @@ export class NodeRedisConnection implements Connection {
 
   send(key: string | undefined, command: readonly string[]): Promise<unknown> {
     const client = this.#client;
-    if ("nodeClient" in client) {
-      const options = { typeMapping: AS_STRINGS, abortSignal: this.#unwritten.signal(true) };
-      return client.sendCommand(key, false, [...command], options);
-    }
-    const options = { typeMapping: AS_STRINGS, abortSignal: this.#unwritten.signal(client.isReady) };
-    return client.sendCommand(command, options);
+    return this.#unwritten.run((abortSignal) => {
+      const options = { typeMapping: AS_STRINGS, abortSignal };
+      return "nodeClient" in client
+        ? client.sendCommand(key, false, [...command], options)
+        : client.sendCommand(command, options);
+    });
   }
 
   wasNotSent(error: unknown): boolean {

@@ -6,11 +6,17 @@ export interface Breakable {
 
 /** Node warns of more listeners on one signal. */
 const MAX_COMMANDS_PER_SIGNAL = 10;
-/** By then the client has written what it had to write, if it is connected: it does so in each turn of the event loop. */
-const WRITTEN_AFTER_MS = 1;
+
+/** Some commands that are taken back together. To make a controller for each one would cost more than all else that the log does for it. */
+class Group {
+  readonly controller = new AbortController();
+  /** How many of its commands are not answered yet. */
+  commands = 0;
+}
 
 /**
- * Takes back, when the connection breaks, what was given to a node-redis client and is not written yet.
+ * Takes back, when the connection breaks, what was given to a node-redis client and is not written yet: it listens to a
+ * command's signal until it has written it.
  *
  * Else the client would write it to the dead socket, in the same turn of the event loop, after it has cleared its list
  * of calls that wait for an answer. They would wait on, be given the answers to others on the next connection, and as
@@ -22,11 +28,10 @@ export class UnwrittenCommands {
   readonly #client: Breakable;
   readonly #event: string;
   #users = 0;
-  /** What was given since the last tick of the timer, and what in the one before. */
-  #young: AbortController[] = [];
-  #old: AbortController[] = [];
-  #commandsOfLast = 0;
-  #isTicking = false;
+  /** The one that the next command belongs to. */
+  #current = new Group();
+  /** The others with commands that are not answered. */
+  readonly #others = new Set<Group>();
 
   /** Those of a client, shared by all logs on it, each of which releases them in the end. */
   static of(client: Breakable, event: string): UnwrittenCommands {
@@ -42,20 +47,17 @@ export class UnwrittenCommands {
     this.#event = event;
   }
 
-  /** The signal to be given to the client with one command. */
-  signal(isConnected: boolean): AbortSignal {
-    let controller = this.#young.at(-1);
-    if (controller === undefined || this.#commandsOfLast === MAX_COMMANDS_PER_SIGNAL) {
-      controller = new AbortController();
-      this.#young.push(controller);
-      this.#commandsOfLast = 0;
-    }
-    this.#commandsOfLast += 1;
-    if (isConnected && !this.#isTicking) {
-      this.#isTicking = true;
-      setTimeout(this.#tick, WRITTEN_AFTER_MS);
-    }
-    return controller.signal;
+  /** @param give hands one command to the client, together with the signal. */
+  run<Reply>(give: (signal: AbortSignal) => Promise<Reply>): Promise<Reply> {
+    const group = this.#withRoom();
+    const reply = give(group.controller.signal);
+    group.commands += 1;
+    const answered = () => {
+      group.commands -= 1;
+      if (group.commands === 0) this.#others.delete(group);
+    };
+    reply.then(answered, answered);
+    return reply;
   }
 
   release(): void {
@@ -63,17 +65,18 @@ export class UnwrittenCommands {
     if (this.#users === 0) this.#client.off(this.#event, this.#takeBack);
   }
 
-  /** Of the young ones, some may have come in this very turn of the event loop. */
-  readonly #tick = (): void => {
-    this.#isTicking = false;
-    this.#old = this.#young;
-    this.#young = [];
-  };
+  #withRoom(): Group {
+    if (this.#current.commands === MAX_COMMANDS_PER_SIGNAL) {
+      this.#others.add(this.#current);
+      this.#current = new Group();
+    }
+    return this.#current;
+  }
 
   readonly #takeBack = (): void => {
-    const controllers = [...this.#old, ...this.#young];
-    this.#old = [];
-    this.#young = [];
-    for (const controller of controllers) controller.abort();
+    const groups = [this.#current, ...this.#others];
+    this.#current = new Group();
+    this.#others.clear();
+    for (const { controller } of groups) controller.abort();
   };
 }
