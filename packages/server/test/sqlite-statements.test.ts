@@ -97,6 +97,22 @@ describe.each(Object.entries(sqliteLibraries()))("sqliteLog on %s", (_, library)
     expect(pragma("journal_mode")).toBe("wal");
   });
 
+  // It takes them for names, and the log would fail at its second append.
+  it("uses no numbered parameters, which better-sqlite3 does not take by their places", async () => {
+    const statements: string[] = [];
+    const prepare = (sql: string) => {
+      statements.push(sql);
+      return database.prepare(sql);
+    };
+    const { handle } = watched(database);
+    const log = sqliteLog({ ...handle, prepare });
+    await log.append("stream", "first", UNLIMITED);
+    await log.append("stream", "second", UNLIMITED);
+    await log.close();
+    expect(statements.filter((sql) => sql.includes("?")).length).toBeGreaterThan(5);
+    expect(statements.filter((sql) => /\?\d/.test(sql))).toEqual([]);
+  });
+
   it("runs one statement for each append, and two for each page", async () => {
     const { log, ran, verbs } = watchedLog();
     await log.append("stream", "first", UNLIMITED);

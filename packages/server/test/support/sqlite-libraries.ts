@@ -1,3 +1,4 @@
+import { createRequire } from "node:module";
 import type { SqliteDatabase } from "@resumable-mcp/server/sqlite";
 import Libsql from "libsql";
 
@@ -17,11 +18,26 @@ function nodeSqlite(): NodeSqlite | undefined {
   return getBuiltinModule?.("node:sqlite") as NodeSqlite | undefined;
 }
 
+type BetterSqlite = new (path: string) => TestDatabase;
+
+/** `better-sqlite3`, where somebody has installed it beside the project (CONTRIBUTING): it takes a compiler. */
+function betterSqlite(): BetterSqlite | undefined {
+  const require = createRequire(import.meta.url);
+  try {
+    return require("better-sqlite3") as BetterSqlite;
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "MODULE_NOT_FOUND") return undefined;
+    throw error;
+  }
+}
+
 /** What opens a file, by the name of the library. */
 export function sqliteLibraries(): Record<string, (path: string) => TestDatabase> {
   const builtIn = nodeSqlite();
+  const Better = betterSqlite();
   return {
     libsql: (path) => new Libsql(path),
+    ...(Better === undefined ? {} : { "better-sqlite3": (path: string) => new Better(path) }),
     ...(builtIn === undefined ? {} : { "node:sqlite": (path: string) => new builtIn.DatabaseSync(path) }),
   };
 }

@@ -16,13 +16,14 @@ const STREAM_STATE = `
 
 /*
  * The guard makes the append safe without a look at the stream before it: it takes effect only on the stream, and on
- * the head, that this process knows. Otherwise another process was here.
+ * the head, that this process knows. Otherwise another process was here. The row is named, since better-sqlite3 takes
+ * numbered parameters for names, and they could not be given by their places.
  */
 const APPEND = `
   INSERT INTO resumable_mcp_events (stream, seq, floor, at, ttl_ms, head_ttl_ms, bytes_before, bytes, payload)
-  SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9
-  WHERE (SELECT max(seq) FROM resumable_mcp_events WHERE stream = ?1) = ?2 - 1
-    AND (SELECT ended FROM resumable_mcp_streams WHERE id = ?1 AND name IS NOT NULL) = 0`;
+  SELECT * FROM (SELECT ? AS stream, ? AS seq, ?, ?, ?, ?, ?, ?, ?) AS new
+  WHERE (SELECT max(seq) FROM resumable_mcp_events WHERE stream = new.stream) = new.seq - 1
+    AND (SELECT ended FROM resumable_mcp_streams WHERE id = new.stream AND name IS NOT NULL) = 0`;
 
 const FIRST_APPEND = `
   INSERT INTO resumable_mcp_events (stream, seq, floor, at, ttl_ms, head_ttl_ms, bytes_before, bytes, payload)
