@@ -45,8 +45,8 @@ export class StreamCursor {
     if (eventId === undefined) return true;
     if (isMessage && (this.#seen.has(eventId) || this.#seenBefore.has(eventId))) return false;
     const isCursor = eventId.length <= MAX_ID_LENGTH && SENDABLE.test(eventId);
-    this.#eventId = isCursor ? eventId : undefined;
-    if (isCursor && isMessage) this.#remember(eventId);
+    this.#eventId = isCursor ? detached(eventId) : undefined;
+    if (this.#eventId !== undefined && isMessage) this.#remember(this.#eventId);
     return true;
   }
 
@@ -63,4 +63,12 @@ export class StreamCursor {
     this.#seenBefore = this.#seen;
     this.#seen = new Set();
   }
+}
+
+/**
+ * The same text, which keeps nothing else in memory. Engines make a part of a string a reference into it, so that each
+ * id that is remembered would keep the whole chunk that it came in, and there are hundreds of them.
+ */
+function detached(text: string): string {
+  return ` ${text}`.slice(1);
 }
