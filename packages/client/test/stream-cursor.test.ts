@@ -92,19 +92,19 @@ describe("StreamCursor", () => {
     expect(cursor.eventId).toBeUndefined();
     expect(cursor.advance("1", true)).toBe(true);
   });
-});
 
-it("remembers the ids of events, not the chunks that they came in", async () => {
-  const chunks = 200;
-  const chunkLength = 500_000;
-  const before = await heapInUse();
-  const cursor = new StreamCursor();
-  for (let number = 0; number < chunks; number += 1) {
-    const chunk = `id: ${number}:an-epoch:a-stream\ndata: ${"x".repeat(chunkLength)}`;
-    // As a parser does it: a part of a long string keeps all of it in memory.
-    cursor.advance(chunk.slice(4, chunk.indexOf("\n")), true);
-  }
-  const grown = (await heapInUse()) - before;
-  expect(cursor.eventId).toBe(`${chunks - 1}:an-epoch:a-stream`);
-  expect(grown).toBeLessThan((chunks * chunkLength) / 10);
+  it("remembers the ids of events, not the chunks that they came in", async () => {
+    const chunks = 200;
+    const chunkLength = 500_000;
+    const before = await heapInUse();
+    const cursor = new StreamCursor();
+    for (let number = 0; number < chunks; number += 1) {
+      const chunk = `id: ${number}:an-epoch:a-stream\ndata: ${"x".repeat(chunkLength)}`;
+      // As a parser does it: a part of a long string keeps all of it in memory.
+      cursor.advance(chunk.slice(4, chunk.indexOf("\n")), true);
+    }
+    const grown = (await heapInUse()) - before;
+    expect(cursor.eventId).toBe(`${chunks - 1}:an-epoch:a-stream`);
+    expect(grown).toBeLessThan((chunks * chunkLength) / 10);
+  });
 });

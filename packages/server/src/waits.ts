@@ -31,6 +31,7 @@ export function timeoutError(what: string, limitMs: number, mayHaveHappened = fa
   return new EventStoreError("timeout", `${what} did not end within ${limitMs} ms.`, { mayHaveHappened });
 }
 
-function asError(error: unknown): Error {
+/** What was thrown, as an error. */
+export function asError(error: unknown): Error {
   return error instanceof Error ? error : new Error(String(error), { cause: error });
 }

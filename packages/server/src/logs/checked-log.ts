@@ -5,7 +5,7 @@ import {
   type Position,
   type Retention,
 } from "../event-log.js";
-import { asError } from "./as-error.js";
+import { asError } from "../waits.js";
 import {
   checkInteger,
   checkPayload,

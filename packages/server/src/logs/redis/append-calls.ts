@@ -1,10 +1,9 @@
 import { EventStoreError } from "../../errors.js";
-import { timeoutError } from "../../waits.js";
+import { asError, timeoutError } from "../../waits.js";
 import { nextTurn } from "../next-turn.js";
 import { randomId } from "../random-id.js";
 import { endedError } from "../validation.js";
 import { APPEND, ENDED, LATE, UNEXPECTED } from "./append-script.js";
-import { asError } from "../as-error.js";
 import { Batch } from "./batch.js";
 import { failureOf, isPassing } from "./failure.js";
 import { appendAnswer, unexpectedReply } from "./replies.js";

@@ -1,3 +1,5 @@
+import { asError } from "../../waits.js";
+
 /** Tells one waiter that there is something to do. A ring that nobody waited for is kept for the next who does. */
 export class Bell {
   #hasRung = false;
@@ -38,10 +40,7 @@ export class Bell {
 /** Settles as the work does, or rejects with the signal's reason when that aborts first. */
 export function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise<T>((resolve, reject) => {
-    const abort = () => {
-      const reason: unknown = signal.reason;
-      reject(reason instanceof Error ? reason : new Error(String(reason)));
-    };
+    const abort = () => reject(asError(signal.reason));
     if (signal.aborted) abort();
     signal.addEventListener("abort", abort);
     work.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));

@@ -1,7 +1,6 @@
 import { EventStoreError } from "../../errors.js";
-import { timeoutError } from "../../waits.js";
+import { asError, timeoutError } from "../../waits.js";
 import { randomId } from "../random-id.js";
-import { asError } from "../as-error.js";
 import type { Connection } from "./connection.js";
 import { Deadlines } from "./deadlines.js";
 import { errorOf, failureOf, isPassing, leavesOpen } from "./failure.js";

@@ -7,7 +7,10 @@ export interface Breakable {
 /** Node warns of more listeners on one signal. */
 const MAX_COMMANDS_PER_SIGNAL = 10;
 
-/** Some commands that are taken back together. To make a controller for each one would cost more than all else that the log does for it. */
+/**
+ * Some commands that are taken back together. A controller for each one would cost more than all else that the log does
+ * for it.
+ */
 class Group {
   readonly controller = new AbortController();
   /** How many of its commands are not answered yet. */
