@@ -46,7 +46,12 @@ export async function readEvents(
   const decoder = new TextDecoder();
   // Not async iteration: WebKit's ReadableStream has none.
   const chunks = body.getReader();
-  const cancel = (): void => void chunks.cancel(signal.reason).catch(() => undefined);
+  let wasCancelled = false;
+  const isCancelled = (): boolean => wasCancelled;
+  const cancel = (): void => {
+    wasCancelled = true;
+    chunks.cancel(signal.reason).catch(() => undefined);
+  };
   signal.addEventListener("abort", cancel);
   watchdog.signal.addEventListener("abort", cancel);
   try {
@@ -61,13 +66,14 @@ export async function readEvents(
       for (const event of events.splice(0)) {
         const taken = reader.onEvent(event);
         if (taken !== undefined) await taken;
-        signal.throwIfAborted();
+        // A flag first: to ask a signal costs more than the rest of the turn, and this runs for each event.
+        if (isCancelled()) signal.throwIfAborted();
         if (!reader.wantsMore()) return;
       }
       if (violation !== undefined) throw violation;
     }
   } finally {
-    watchdog.rest();
+    watchdog.stop();
     signal.removeEventListener("abort", cancel);
     watchdog.signal.removeEventListener("abort", cancel);
     cancel();

@@ -16,11 +16,19 @@ export function silenceLimit(longestPauseMs: number | undefined, defaultMs: numb
   return Math.min(LONGEST_MS, Math.max(SHORTEST_MS, longestPauseMs * 3));
 }
 
-/** Aborts its signal when a connection is silent for too long. Any byte counts as life; comments set the rhythm. */
+/**
+ * Aborts its signal when a connection is silent for too long. Any byte counts as life; comments set the rhythm.
+ *
+ * A wait begins and ends with each chunk, so that it costs no timer of its own: one runs on, and looks when it fires.
+ */
 export class Watchdog {
   readonly #abort = new AbortController();
   readonly #defaultMs: number;
   #timer: ReturnType<typeof setTimeout> | undefined;
+  /** When the timer fires; this and the next by the clock that nobody sets. */
+  #firesAt = 0;
+  /** When the silence becomes too long; `undefined` while nothing is waited for. */
+  #deadline: number | undefined;
   #commentAt: number | undefined;
   #longestPauseMs: number | undefined;
 
@@ -34,16 +42,36 @@ export class Watchdog {
 
   /** Starts to wait for the next byte. */
   watch(): void {
-    const limit = silenceLimit(this.#longestPauseMs, this.#defaultMs);
-    this.#timer = setTimeout(
-      () => this.#abort.abort(new Error(`The connection was silent for ${limit} ms`)),
-      limit,
-    );
+    this.#deadline = performance.now() + this.#limitMs();
+    // A rhythm that was seen meanwhile brings the end forward.
+    if (this.#timer === undefined || this.#deadline < this.#firesAt) this.#wakeAt(this.#deadline);
   }
 
   /** A byte came, or nobody reads just now: the wait is over. */
   rest(): void {
+    this.#deadline = undefined;
+  }
+
+  /** Ends the watch: nothing is left running. */
+  stop(): void {
     clearTimeout(this.#timer);
+  }
+
+  #limitMs(): number {
+    return silenceLimit(this.#longestPauseMs, this.#defaultMs);
+  }
+
+  #wakeAt(at: number): void {
+    clearTimeout(this.#timer);
+    this.#firesAt = at;
+    this.#timer = setTimeout(() => this.#look(), Math.ceil(at - performance.now()));
+  }
+
+  #look(): void {
+    this.#timer = undefined;
+    if (this.#deadline === undefined) return;
+    if (performance.now() < this.#deadline) this.#wakeAt(this.#deadline);
+    else this.#abort.abort(new Error(`The connection was silent for ${this.#limitMs()} ms`));
   }
 
   /** A comment came: the server's keep-alive. */

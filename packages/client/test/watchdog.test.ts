@@ -44,6 +44,37 @@ describe("Watchdog", () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
+  it("watches any number of chunks with one timer, and counts from the last", () => {
+    const watchdog = new Watchdog(1000);
+    for (let chunk = 0; chunk < 10; chunk += 1) {
+      watchdog.watch();
+      vi.advanceTimersByTime(900);
+      expect(vi.getTimerCount()).toBe(1);
+      watchdog.rest();
+    }
+    expect(silence(watchdog, 999)).toBe(false);
+    expect(silence(watchdog, 1000)).toBe(true);
+  });
+
+  it("brings the end forward when the rhythm turns out quicker", () => {
+    const watchdog = new Watchdog(45_000);
+    watchdog.watch();
+    watchdog.comment();
+    vi.advanceTimersByTime(2000);
+    watchdog.comment();
+    expect(silence(watchdog, 5999)).toBe(false);
+    expect(silence(watchdog, 6000)).toBe(true);
+  });
+
+  it("leaves nothing running when it is stopped", () => {
+    const watchdog = new Watchdog(1000);
+    watchdog.watch();
+    watchdog.stop();
+    expect(vi.getTimerCount()).toBe(0);
+    vi.advanceTimersByTime(1000);
+    expect(watchdog.signal.aborted).toBe(false);
+  });
+
   it("learns the rhythm from the second keep-alive on", () => {
     const watchdog = new Watchdog(45_000);
     watchdog.comment();
