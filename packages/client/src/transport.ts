@@ -252,15 +252,15 @@ export class ResumableTransport extends TransportEvents {
       const missed = notification.params?.missed;
       const stream = origin?.stream ?? { id: undefined, method: undefined };
       this.dispatch("gap", { stream, missed: typeof missed === "number" ? missed : undefined });
-    } else for (const restored of this.#ids.incoming(message)) this.#hand(restored);
+    } else this.#ids.incoming(message, this.#hand);
   }
 
-  #hand(message: JsonRpcMessage): void {
+  readonly #hand = (message: JsonRpcMessage): void => {
     // The SDKs take a response at once, a notification one microtask later: progress that came with the response
     // would find its handler gone.
     if (isResponse(message)) queueMicrotask(() => this.#deliver(message));
     else this.#deliver(message);
-  }
+  };
 
   #deliver(message: JsonRpcMessage): void {
     try {

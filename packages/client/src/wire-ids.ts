@@ -2,7 +2,9 @@ import {
   isRecord,
   isResponse,
   type JsonRpcMessage,
+  type JsonRpcNotification,
   type JsonRpcRequest,
+  type JsonRpcResponse,
   type Params,
   type RequestId,
 } from "./json-rpc.js";
@@ -79,25 +81,27 @@ export class WireIds {
   }
 
   /**
-   * Restores the SDK's ids in what the server sent; one message for each request that it is for. What was not mapped
-   * is left as it is.
+   * Restores the SDK's ids in what the server sent, and hands over one message for each request that it is for. What
+   * was not mapped is left as it is.
    */
-  incoming(message: JsonRpcMessage): readonly JsonRpcMessage[] {
+  incoming(message: JsonRpcResponse | JsonRpcNotification, hand: (message: JsonRpcMessage) => void): void {
     if (isResponse(message)) {
       const mappings = this.#running.get(String(message.id));
-      return mappings?.map(({ id }) => ({ ...message, id })) ?? [message];
+      if (mappings === undefined) hand(message);
+      else for (const { id } of mappings) hand({ ...message, id });
+      return;
     }
     const { method, params } = message;
     const isProgress = method === "notifications/progress";
     const mappings = isProgress ? this.#tokens.get(String(params?.progressToken)) : undefined;
-    if (mappings === undefined) return [message];
-    const restored: JsonRpcMessage[] = [];
+    if (mappings === undefined) {
+      hand(message);
+      return;
+    }
     for (const { progressToken } of mappings) {
       // Written out: to spread the message as well takes as long as to parse it.
-      if (progressToken !== undefined)
-        restored.push({ jsonrpc: "2.0", method, params: { ...params, progressToken } });
+      if (progressToken !== undefined) hand({ jsonrpc: "2.0", method, params: { ...params, progressToken } });
     }
-    return restored;
   }
 
   /** The request is over. `isTask`: its progress goes on after the response (MCP 2025-11-25, Tasks). */
