@@ -43,10 +43,10 @@ export class StreamCursor {
   advance(eventId: string | undefined, isMessage: boolean): boolean {
     this.heardAt = Date.now();
     if (eventId === undefined) return true;
-    if (isMessage && (this.#seen.has(eventId) || this.#seenBefore.has(eventId))) return false;
     const isCursor = eventId.length <= MAX_ID_LENGTH && SENDABLE.test(eventId);
-    this.#eventId = isCursor ? detached(eventId) : undefined;
-    if (this.#eventId !== undefined && isMessage) this.#remember(this.#eventId);
+    const kept = isCursor ? detached(eventId) : undefined;
+    if (kept !== undefined && isMessage && !this.#remember(kept)) return false;
+    this.#eventId = kept;
     return true;
   }
 
@@ -57,11 +57,15 @@ export class StreamCursor {
     this.#seenBefore.clear();
   }
 
-  #remember(eventId: string): void {
+  /** @returns whether it was not remembered already. Runs for each message: a set's size tells what `has()` would. */
+  #remember(eventId: string): boolean {
+    const { size } = this.#seen;
     this.#seen.add(eventId);
-    if (this.#seen.size < REMEMBERED_IDS) return;
+    if (this.#seen.size === size || this.#seenBefore.has(eventId)) return false;
+    if (size + 1 < REMEMBERED_IDS) return true;
     this.#seenBefore = this.#seen;
     this.#seen = new Set();
+    return true;
   }
 }
 
