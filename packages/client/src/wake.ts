@@ -1,13 +1,15 @@
+import { onAwake } from "./device-sleep.js";
+
 /** What the environment knows of the network. A hint: truth comes from an attempt. */
 export interface Wake {
   readonly isOffline: () => boolean;
-  /** Calls back when it may be worth trying again: online, back in view, back from the back/forward cache. */
+  /** Calls back when it may be worth trying again: online, back in view or from the back/forward cache, awake. */
   readonly subscribe: (listener: () => void) => () => void;
 }
 
 const EVENTS = ["online", "pageshow"] as const;
 
-/** The hints of a page or a worker; nothing at all where there are none, as in Node. */
+/** The hints of a page or a worker; in Node, only that the device woke up. */
 export function environmentWake(): Wake {
   const scope = globalThis as Partial<Pick<Window, "addEventListener" | "removeEventListener" | "document">>;
   const navigator = globalThis.navigator as { onLine?: boolean } | undefined;
@@ -19,7 +21,9 @@ export function environmentWake(): Wake {
       };
       for (const type of EVENTS) scope.addEventListener?.(type, listener);
       scope.document?.addEventListener("visibilitychange", onVisible);
+      const unsubscribe = onAwake(listener);
       return () => {
+        unsubscribe();
         for (const type of EVENTS) scope.removeEventListener?.(type, listener);
         scope.document?.removeEventListener("visibilitychange", onVisible);
       };

@@ -16,19 +16,25 @@ export function silenceLimit(longestPauseMs: number | undefined, defaultMs: numb
   return Math.min(LONGEST_MS, Math.max(SHORTEST_MS, longestPauseMs * 3));
 }
 
+/** How often a silence is looked at: what a device slept through is noticed so soon after it woke up. */
+const LOOK_MS = 5_000;
+
 /**
  * Aborts its signal when a connection is silent for too long. Any byte counts as life; comments set the rhythm.
  *
  * A wait begins and ends with each chunk, so that it costs no timer of its own: one runs on, and looks when it fires.
+ * It goes by two clocks, since a sleeping device may stop the one, and anybody may set the other.
  */
 export class Watchdog {
   readonly #abort = new AbortController();
   readonly #defaultMs: number;
   #timer: ReturnType<typeof setTimeout> | undefined;
-  /** When the timer fires; this and the next by the clock that nobody sets. */
+  /** When the timer fires, by the clock that nobody sets. */
   #firesAt = 0;
-  /** When the silence becomes too long; `undefined` while nothing is waited for. */
-  #deadline: number | undefined;
+  #isWaiting = false;
+  /** When the wait began, by either clock. */
+  #since = 0;
+  #wallSince = 0;
   #commentAt: number | undefined;
   #longestPauseMs: number | undefined;
 
@@ -42,36 +48,20 @@ export class Watchdog {
 
   /** Starts to wait for the next byte. */
   watch(): void {
-    this.#deadline = performance.now() + this.#limitMs();
-    // A rhythm that was seen meanwhile brings the end forward.
-    if (this.#timer === undefined || this.#deadline < this.#firesAt) this.#wakeAt(this.#deadline);
+    this.#isWaiting = true;
+    this.#since = performance.now();
+    this.#wallSince = Date.now();
+    this.#lookWithin(this.#limitMs());
   }
 
   /** A byte came, or nobody reads just now: the wait is over. */
   rest(): void {
-    this.#deadline = undefined;
+    this.#isWaiting = false;
   }
 
   /** Ends the watch: nothing is left running. */
   stop(): void {
     clearTimeout(this.#timer);
-  }
-
-  #limitMs(): number {
-    return silenceLimit(this.#longestPauseMs, this.#defaultMs);
-  }
-
-  #wakeAt(at: number): void {
-    clearTimeout(this.#timer);
-    this.#firesAt = at;
-    this.#timer = setTimeout(() => this.#look(), Math.ceil(at - performance.now()));
-  }
-
-  #look(): void {
-    this.#timer = undefined;
-    if (this.#deadline === undefined) return;
-    if (performance.now() < this.#deadline) this.#wakeAt(this.#deadline);
-    else this.#abort.abort(new Error(`The connection was silent for ${this.#limitMs()} ms`));
   }
 
   /** A comment came: the server's keep-alive. */
@@ -81,5 +71,28 @@ export class Watchdog {
     // Comments in a row are padding, not a rhythm.
     if (pauseMs >= SHORTEST_PAUSE_MS) this.#longestPauseMs = Math.max(this.#longestPauseMs ?? 0, pauseMs);
     this.#commentAt = now;
+  }
+
+  #limitMs(): number {
+    return silenceLimit(this.#longestPauseMs, this.#defaultMs);
+  }
+
+  #lookWithin(limitMs: number): void {
+    const now = performance.now();
+    const ms = Math.min(limitMs, LOOK_MS);
+    // It looks anew when it fires; only an earlier end needs another timer.
+    if (this.#timer !== undefined && this.#firesAt <= now + ms) return;
+    clearTimeout(this.#timer);
+    this.#firesAt = now + ms;
+    this.#timer = setTimeout(() => this.#look(), Math.ceil(ms));
+  }
+
+  #look(): void {
+    this.#timer = undefined;
+    if (!this.#isWaiting) return;
+    const limitMs = this.#limitMs();
+    const silentMs = Math.max(performance.now() - this.#since, Date.now() - this.#wallSince);
+    if (silentMs < limitMs) this.#lookWithin(limitMs - silentMs);
+    else this.#abort.abort(new Error(`The connection was silent for ${limitMs} ms`));
   }
 }

@@ -103,6 +103,16 @@ describe("the budget", () => {
   });
 });
 
+it("a stream whose device slept is resumed five seconds after it woke up, not after a silence of its own", async () => {
+  const quiet = (): Response =>
+    new Response(new ReadableStream(), { headers: { "Content-Type": "text/event-stream" } });
+  const stream = resumed({ reply: inTurn(quiet, answer) });
+  await vi.advanceTimersByTimeAsync(1000);
+  vi.setSystemTime(Date.now() + 60 * MINUTE);
+  await vi.advanceTimersByTimeAsync(5000);
+  expect([stream.attempts.length, await stream.ending]).toEqual([2, "done"]);
+});
+
 describe("while the device is offline", () => {
   const offline = (options: ScriptedStreamOptions) => {
     let isOffline = true;

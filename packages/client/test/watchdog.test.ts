@@ -75,6 +75,29 @@ describe("Watchdog", () => {
     expect(watchdog.signal.aborted).toBe(false);
   });
 
+  it("counts what the device slept through, within five seconds of its waking up", () => {
+    const watchdog = new Watchdog(45_000);
+    watchdog.watch();
+    vi.setSystemTime(Date.now() + 3_600_000);
+    vi.advanceTimersByTime(5000);
+    expect(watchdog.signal.aborted).toBe(true);
+  });
+
+  it("leaves a connection that a nap did not make silent for too long", () => {
+    const watchdog = new Watchdog(45_000);
+    watchdog.watch();
+    vi.setSystemTime(Date.now() + 30_000);
+    expect(silence(watchdog, 10_000)).toBe(false);
+  });
+
+  it("is not held up by a clock that is set back", () => {
+    const watchdog = new Watchdog(45_000);
+    watchdog.watch();
+    vi.setSystemTime(Date.now() - 3_600_000);
+    vi.advanceTimersByTime(45_000);
+    expect(watchdog.signal.aborted).toBe(true);
+  });
+
   it("learns the rhythm from the second keep-alive on", () => {
     const watchdog = new Watchdog(45_000);
     watchdog.comment();
