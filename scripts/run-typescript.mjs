@@ -1,8 +1,9 @@
 import { join } from "node:path";
 
+import { build as buildPackages } from "./build.mjs";
 import { fail } from "./fail.mjs";
 import { prepare } from "./prepare.mjs";
-import { ROOT, runTool } from "./run-command.mjs";
+import { ROOT } from "./run-command.mjs";
 
 /** Makes a fresh clone ready, or ends with what is wrong. */
 export async function install() {
@@ -11,7 +12,7 @@ export async function install() {
 
 /** Builds packages, or ends with what is wrong. @param {readonly string[]} packages their folders */
 export async function build(...packages) {
-  if (!(await runTool("tsc", ["-b", ...packages]))) fail("The build failed. See above.");
+  if (!(await buildPackages(...packages))) fail("The build failed. See above.");
 }
 
 /**

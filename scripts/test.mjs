@@ -1,6 +1,7 @@
 import { performance } from "node:perf_hooks";
 import { parseArgs } from "node:util";
 
+import { build } from "./build.mjs";
 import { checkPackages } from "./check-packages.mjs";
 import { ensureBrowser } from "./ensure-browser.mjs";
 import { fail } from "./fail.mjs";
@@ -13,7 +14,7 @@ const STAGES = [
   {
     name: "build",
     purpose: "compile the packages, type-check the tests and the demo",
-    run: () => runTool("tsc", ["-b"]),
+    run: () => build(),
   },
   {
     name: "lint",
