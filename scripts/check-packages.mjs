@@ -5,7 +5,7 @@ import { ROOT, runToolQuietly } from "./run-command.mjs";
 const PACKAGES = ["packages/server", "packages/client", "packages/testing"];
 
 /** What the IndexedDB store may add to the client's root entry, in bytes, minified and compressed. */
-const INDEXEDDB_STORE_BUDGET = 3400;
+const INDEXEDDB_STORE_BUDGET = 2300;
 const ROOT_ENTRY = "client, root entry";
 const WITH_INDEXEDDB = "client, with the IndexedDB store";
 
@@ -38,7 +38,8 @@ function checkSizes() {
     return false;
   }
   for (const { name, size, sizeLimit } of entries) {
-    console.log(`${name}: ${size} B of at most ${sizeLimit} B, minified and compressed`);
+    const limit = sizeLimit === undefined ? "" : ` of at most ${sizeLimit} B`;
+    console.log(`${name}: ${size} B${limit}, minified and compressed`);
   }
   const sizeOf = (name) => entries.find((entry) => entry.name === name).size;
   const added = sizeOf(WITH_INDEXEDDB) - sizeOf(ROOT_ENTRY);
