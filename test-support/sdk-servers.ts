@@ -7,12 +7,18 @@ import { CountTool } from "./sdk-servers/count-tool.js";
 import type { SdkSession } from "./sdk-servers/session.js";
 import * as oldestV1 from "./sdk-servers/sdk-1.30.js";
 import * as v1 from "./sdk-servers/sdk-1.32.js";
+import * as oldestV2 from "./sdk-servers/sdk-2.0.js";
 import * as v2 from "./sdk-servers/sdk-2.4.js";
 
 /** The official SDKs' versions that the product is held to: the oldest and the newest of each line. */
-export type SdkVersion = "1.30" | "1.32" | "2.4";
+export type SdkVersion = "1.30" | "1.32" | "2.0" | "2.4";
 
-const openers = { "1.30": oldestV1.openSession, "1.32": v1.openSession, "2.4": v2.openSession };
+const openers = {
+  "1.30": oldestV1.openSession,
+  "1.32": v1.openSession,
+  "2.0": oldestV2.openSession,
+  "2.4": v2.openSession,
+};
 
 export interface SdkServerOptions {
   readonly sdk: SdkVersion;

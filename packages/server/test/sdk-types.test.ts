@@ -1,6 +1,7 @@
 import type { EventStore as EventStoreV1 } from "@modelcontextprotocol/sdk/server/streamableHttp.js";
 import type { EventStore as EventStoreV2 } from "@modelcontextprotocol/server";
 import type { EventStore as EventStoreOldestV1 } from "sdk-oldest-v1/server/streamableHttp.js";
+import type { EventStore as EventStoreOldestV2 } from "sdk-oldest-v2-server";
 import { describe, expect, test } from "vitest";
 import { EventStore } from "../src/event-store.js";
 
@@ -12,8 +13,9 @@ describe("a session's event store", () => {
     const session = new EventStore().forSession("session");
     const oldestV1: EventStoreOldestV1 = session;
     const v1: EventStoreV1 = session;
+    const oldestV2: EventStoreOldestV2 = session;
     const v2: EventStoreV2 = session;
-    expect([oldestV1, v1, v2]).toEqual([session, session, session]);
+    expect([oldestV1, v1, oldestV2, v2]).toEqual([session, session, session, session]);
   });
 });
 
@@ -25,8 +27,10 @@ describe("the unscoped store", () => {
     // @ts-expect-error -- sessions that share it would read one another's events
     const v1: EventStoreV1 = store;
     // @ts-expect-error -- sessions that share it would read one another's events
+    const oldestV2: EventStoreOldestV2 = store;
+    // @ts-expect-error -- sessions that share it would read one another's events
     const v2: EventStoreV2 = store;
-    for (const mistaken of [oldestV1, v1, v2]) {
+    for (const mistaken of [oldestV1, v1, oldestV2, v2]) {
       expect(() => mistaken.getStreamIdForEventId?.("1:epoch:stream")).toThrow(
         expect.objectContaining({ code: "unscoped" }),
       );

@@ -32,7 +32,7 @@ function send(
   });
 }
 
-describe.each(["1.30", "1.32", "2.4"] as const)("a stock server of SDK %s", (sdk) => {
+describe.each(["1.30", "1.32", "2.0", "2.4"] as const)("a stock server of SDK %s", (sdk) => {
   it.each([
     ["1.x", sdkClientV1],
     ["2.x", sdkClientV2],

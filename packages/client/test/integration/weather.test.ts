@@ -117,6 +117,7 @@ describe("calls while connections are killed at random lose nothing with our tra
   it.each<[SdkVersion, string, Connect]>([
     ["1.30", "1.x", ours],
     ["1.32", "2.x", oursV2],
+    ["2.0", "2.x", oursV2],
     ["2.4", "1.x", ours],
     ["2.4", "2.x", oursV2],
   ])("from a server of SDK %s to a client of SDK %s", async (sdk, _client, connect) => {

@@ -1,6 +1,7 @@
-import { Client as ClientV2 } from "@modelcontextprotocol/client";
+import { Client as NewestClientV2 } from "@modelcontextprotocol/client";
 import { Client as NewestClientV1 } from "@modelcontextprotocol/sdk/client/index.js";
 import { Client as OldestClientV1 } from "sdk-oldest-v1/client/index.js";
+import { Client as OldestClientV2 } from "sdk-oldest-v2-client";
 import { NO_TIMEOUT, type ResumableTransport } from "../../src/index.js";
 import { textOf } from "./clients.js";
 
@@ -20,7 +21,7 @@ export interface AnyClient {
 const INFO = { name: "app", version: "1" };
 
 function adapt(
-  client: NewestClientV1 | OldestClientV1 | ClientV2,
+  client: NewestClientV1 | OldestClientV1 | NewestClientV2 | OldestClientV2,
   callTool: (call: object, onprogress: (given: { progress: number }) => void) => Promise<unknown>,
 ): AnyClient {
   const errors: Error[] = [];
@@ -34,8 +35,10 @@ function adapt(
   };
 }
 
-async function connectV2(transport: ResumableTransport, mode: "legacy" | "auto"): Promise<AnyClient> {
-  const client = new ClientV2(INFO, { versionNegotiation: { mode } });
+async function connectV2(
+  client: NewestClientV2 | OldestClientV2,
+  transport: ResumableTransport,
+): Promise<AnyClient> {
   const adapted = adapt(client, (call, onprogress) =>
     client.callTool({ name: "count", arguments: { ...call } }, { onprogress, timeout: NO_TIMEOUT }),
   );
@@ -67,6 +70,12 @@ export const SDK_CLIENTS = {
     await client.connect(transport);
     return adapted;
   },
-  "2.4": (transport: ResumableTransport) => connectV2(transport, "legacy"),
-  "2.4 in auto mode": (transport: ResumableTransport) => connectV2(transport, "auto"),
+  "2.0": (transport: ResumableTransport) =>
+    connectV2(new OldestClientV2(INFO, { versionNegotiation: { mode: "legacy" } }), transport),
+  "2.0 in auto mode": (transport: ResumableTransport) =>
+    connectV2(new OldestClientV2(INFO, { versionNegotiation: { mode: "auto" } }), transport),
+  "2.4": (transport: ResumableTransport) =>
+    connectV2(new NewestClientV2(INFO, { versionNegotiation: { mode: "legacy" } }), transport),
+  "2.4 in auto mode": (transport: ResumableTransport) =>
+    connectV2(new NewestClientV2(INFO, { versionNegotiation: { mode: "auto" } }), transport),
 } as const;

@@ -42,7 +42,7 @@ async function startLife(name: ClientName, url: string, store: StateStore) {
   return { client, transport, requests, connected: requests.length };
 }
 
-describe.each(["1.30", "1.32", "2.4"] as const)("with a stock server of SDK %s", (sdk) => {
+describe.each(["1.30", "1.32", "2.0", "2.4"] as const)("with a stock server of SDK %s", (sdk) => {
   describe.each(Object.keys(SDK_CLIENTS) as ClientName[])("and the client of SDK %s", (name) => {
     test("a call comes through killed connections: each message once, in order", async () => {
       const { server, proxy } = await start(sdk);

@@ -1,6 +1,7 @@
 import { WebStandardStreamableHTTPServerTransport as TransportV1 } from "@modelcontextprotocol/sdk/server/webStandardStreamableHttp.js";
 import { WebStandardStreamableHTTPServerTransport as TransportV2 } from "@modelcontextprotocol/server";
 import { WebStandardStreamableHTTPServerTransport as TransportOldestV1 } from "sdk-oldest-v1/server/webStandardStreamableHttp.js";
+import { WebStandardStreamableHTTPServerTransport as TransportOldestV2 } from "sdk-oldest-v2-server";
 import type { EventStore } from "../../src/event-store.js";
 import type { SessionEventStore } from "../../src/session-event-store.js";
 import type { answer, failure, numbered } from "./messages.js";
@@ -53,6 +54,17 @@ export const sdks: readonly { readonly sdk: string; readonly open: Open }[] = [
     open: async (sessionId, eventStore, { onMessage, onError, onSessionClosed }) => {
       const options = { sessionIdGenerator: () => sessionId, eventStore, onsessionclosed: onSessionClosed };
       const transport = new TransportV1(options);
+      transport.onmessage = onMessage;
+      transport.onerror = onError;
+      await transport.start();
+      return transport;
+    },
+  },
+  {
+    sdk: "2.0.0",
+    open: async (sessionId, eventStore, { onMessage, onError, onSessionClosed }) => {
+      const options = { sessionIdGenerator: () => sessionId, eventStore, onsessionclosed: onSessionClosed };
+      const transport = new TransportOldestV2(options);
       transport.onmessage = onMessage;
       transport.onerror = onError;
       await transport.start();
