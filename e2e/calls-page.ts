@@ -3,13 +3,15 @@ import type { Page } from "@playwright/test";
 import { type CallsClient, type CallsServer, type CallState, serveCalls } from "./calls-client.js";
 
 declare global {
-  var callsPage: CallsClient;
+  /** `returned`: whether the page came back from the back/forward cache. */
+  var callsPage: CallsClient & { returned: boolean };
 }
 
 const PAGE = `
   import { memoryStore } from "/dist/index.js";
   import { createCallsClient } from "/calls-client.js";
   globalThis.callsPage = createCallsClient(memoryStore());
+  addEventListener("pageshow", ({ persisted }) => (callsPage.returned = persisted));
 `;
 
 /** Serves a page that makes calls. */

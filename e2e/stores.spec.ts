@@ -1,5 +1,6 @@
 import { type Browser, expect, test as base } from "@playwright/test";
 
+import { ordinaryBrowser } from "./ordinary-browser.js";
 import { EMPTY_PAGE } from "./page-server.js";
 import { acquire, duplicate, ready, save, serveStorePage } from "./store-page.js";
 
@@ -10,7 +11,7 @@ interface Fixtures {
   readonly origin: string;
   /** The same pages on a host name that is not this computer's own to the browser. */
   readonly plainOrigin: string;
-  /** A browser with its back/forward cache, which Playwright switches off, and with the plain host's name. */
+  /** With its back/forward cache, and with the plain host's name. */
   readonly ordinaryBrowser: Browser;
 }
 
@@ -26,15 +27,7 @@ const test = base.extend<Fixtures, { readonly port: number }>({
   ],
   origin: ({ port }, use) => use(`http://127.0.0.1:${port}/`),
   plainOrigin: ({ port }, use) => use(`http://${PLAIN_HOST}:${port}/`),
-  ordinaryBrowser: async ({ playwright, launchOptions }, use) => {
-    const browser = await playwright.chromium.launch({
-      ...launchOptions,
-      args: [...(launchOptions.args ?? []), `--host-resolver-rules=MAP ${PLAIN_HOST} 127.0.0.1`],
-      ignoreDefaultArgs: ["--disable-back-forward-cache"],
-    });
-    await use(browser);
-    await browser.close();
-  },
+  ordinaryBrowser: ordinaryBrowser(`--host-resolver-rules=MAP ${PLAIN_HOST} 127.0.0.1`),
 });
 
 test("a reloaded tab gets its own state back, and two tabs differ", async ({ context, page, origin }) => {
