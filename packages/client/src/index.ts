@@ -9,7 +9,7 @@ export type {
   Params,
   RequestId,
 } from "./json-rpc.js";
-export type { AuthProvider } from "./open-stream.js";
+export type { AuthProvider } from "./credentials.js";
 export type { ResumableTransportOptions } from "./options.js";
 export type { Slot, StateScope, StateStore } from "./state-store.js";
 export { NO_TIMEOUT } from "./no-timeout.js";

@@ -1,22 +1,6 @@
 import { parseRetryAfter } from "./backoff.js";
+import { type AuthProvider, withCredentials } from "./credentials.js";
 import { isRequest, type JsonRpcMessage, parseMessages } from "./json-rpc.js";
-
-/** Where credentials come from. */
-export interface AuthProvider {
-  /**
-   * The bearer token for the next HTTP request; `undefined` for none. When it rejects, nothing was sent: it is tried
-   * again as if the network had failed.
-   */
-  token(): string | undefined | Promise<string | undefined>;
-  /**
-   * Called when an HTTP request was answered 401 or 403, at most once for each of them. When it resolves, the request
-   * is made once more with a new `token()`; when it rejects, or the answer is the same, the call fails with
-   * `unauthorized`.
-   *
-   * @param token - the one that was refused: several requests may be refused for one token at once
-   */
-  onUnauthorized?(response: Response, token: string | undefined): void | Promise<void>;
-}
 
 /** How HTTP requests are made: the transport's options that concern `fetch`. */
 export interface HttpOptions {
@@ -97,9 +81,7 @@ export async function openStream(
     : undefined;
   let isSent = false;
   const isUnsent = (): boolean => !isSent;
-  const attempt = async (): Promise<Attempt> => {
-    isSent = false;
-    const token = await http.authProvider?.token();
+  const send = async (token: string | undefined): Promise<Response> => {
     const headers = headersOf(http, session, request, token);
     limit.signal.throwIfAborted();
     isSent = true;
@@ -113,14 +95,21 @@ export async function openStream(
       cache: "no-store",
       signal: limit.signal,
     });
-    return { response, token };
+    // What was refused was not executed, should there be no credentials for another attempt.
+    isSent = response.ok;
+    return response;
+  };
+  const answer = async (): Promise<Opened> => {
+    const { response, cause } = await withCredentials(http, limit.signal, send);
+    const opened = await read(http, response, request);
+    return opened.kind === "refused" && cause !== undefined ? { ...opened, cause } : opened;
   };
   // Raced, because neither an authProvider nor a fetch of the app's own need know the signal.
   const aborted = new Promise<never>((_, reject) => {
     limit.signal.addEventListener("abort", () => reject(limit.signal.reason as Error));
   });
   try {
-    return await Promise.race([authorized(http, request, attempt), aborted]);
+    return await Promise.race([answer(), aborted]);
   } catch (cause) {
     signal.throwIfAborted();
     return { kind: "unreachable", unsent: isUnsent() || isUnconnected(cause), cause };
@@ -128,33 +117,6 @@ export async function openStream(
     clearTimeout(timer);
     signal.removeEventListener("abort", abort);
   }
-}
-
-interface Attempt {
-  readonly response: Response;
-  readonly token: string | undefined;
-}
-
-/** Makes the request, and again with other credentials when it was refused. */
-async function authorized(
-  http: HttpOptions,
-  request: HttpRequest,
-  attempt: () => Promise<Attempt>,
-): Promise<Opened> {
-  const { authProvider } = http;
-  let { response, token } = await attempt();
-  // A token that was renewed may still lack a scope.
-  for (const status of [401, 403]) {
-    if (response.status !== status || authProvider?.onUnauthorized === undefined) continue;
-    discard(response);
-    try {
-      await authProvider.onUnauthorized(response, token);
-    } catch (cause) {
-      return { kind: "refused", status, retryAfterMs: undefined, cause };
-    }
-    ({ response, token } = await attempt());
-  }
-  return read(http, response, request);
 }
 
 function headersOf(

@@ -1,6 +1,6 @@
 import { ResumeError } from "./errors.js";
 import { isRecord } from "./json-rpc.js";
-import type { AuthProvider } from "./open-stream.js";
+import type { AuthProvider } from "./credentials.js";
 import type { StateStore } from "./state-store.js";
 import { DEFAULT_SILENCE_MS } from "./watchdog.js";
 

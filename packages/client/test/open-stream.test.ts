@@ -2,13 +2,13 @@ import { getEventListeners } from "node:events";
 import { createServer } from "node:net";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import {
-  type AuthProvider,
   type HttpOptions,
   type HttpRequest,
   type Opened,
   openStream,
   type SessionRef,
 } from "../src/open-stream.js";
+import type { AuthProvider } from "../src/credentials.js";
 import { broken, event, json, resultOf, sse, status } from "./support/msw-server.js";
 
 const POST: HttpRequest = { method: "POST", message: { jsonrpc: "2.0", id: "a-1", method: "tools/call" } };
@@ -318,6 +318,38 @@ describe("credentials", () => {
     expect(sent).toHaveLength(0);
   });
 
+  it.each(["sec\nret", "sec ret", "", "schlüssel"])(
+    "that no header can carry (%j) count as refused, and nobody gets to see them",
+    async (token) => {
+      const onUnauthorized = vi.fn();
+      const { opened, sent } = await open([], { authProvider: { token: () => token, onUnauthorized } });
+      expect(opened).toMatchObject({ kind: "refused", status: 401 });
+      const { cause } = opened as { readonly cause?: Error };
+      expect(cause?.message).toMatch(/^token\(\) returned something else than visible ASCII/);
+      expect(onUnauthorized.mock.calls.map(([, refused]: unknown[]) => refused)).toEqual([token]);
+      expect(sent).toHaveLength(0);
+    },
+  );
+
+  it("that no header can carry are renewed as others are", async () => {
+    const { sent } = await open([sse([])], { authProvider: provider(["a\nb", "fine"], () => undefined) });
+    expect(sent.map(({ headers }) => headers.get("Authorization"))).toEqual(["Bearer fine"]);
+  });
+
+  it("may end with a line end, as those that were read from a file", async () => {
+    const { sent } = await open([sse([])], { authProvider: provider(["t1\n"]) });
+    expect(sent.map(({ headers }) => headers.get("Authorization"))).toEqual(["Bearer t1"]);
+  });
+
+  it("that were refused, and no others could be had, mean that nothing was executed", async () => {
+    let asked = 0;
+    const token = () => (++asked === 1 ? Promise.resolve("t") : Promise.reject(new Error("no network")));
+    const { opened } = await open([status(401)], {
+      authProvider: { token, onUnauthorized: () => undefined },
+    });
+    expect(opened).toMatchObject({ kind: "unreachable", unsent: true });
+  });
+
   it("that are refused without a provider are a refusal like others", async () => {
     expect((await open([status(403)])).opened).toMatchObject({ kind: "refused", status: 403 });
   });
@@ -349,12 +381,16 @@ describe("waiting", () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  it("for a token that never comes has a limit too, and nothing was sent", async () => {
+  it.each([
+    ["a notification", NOTE],
+    ["a request, whose answer may take as long as it likes,", POST],
+  ])("for a token that never comes has a limit too for %s and nothing was sent", async (_name, request) => {
     vi.useFakeTimers();
     const authProvider = { token: () => new Promise<string>(() => undefined) };
-    const opening = open([], { request: NOTE, answerTimeoutMs: 7000, authProvider });
+    const opening = open([], { request, answerTimeoutMs: 7000, authProvider });
     await vi.advanceTimersByTimeAsync(7000);
     expect((await opening).opened).toMatchObject({ kind: "unreachable", unsent: true });
+    expect(vi.getTimerCount()).toBe(0);
   });
 
   it.each<[string, Try & { refusal?: true }]>([

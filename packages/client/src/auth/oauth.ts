@@ -1,6 +1,6 @@
 import { ResumeError } from "../errors.js";
 import { isRecord } from "../json-rpc.js";
-import type { AuthProvider } from "../open-stream.js";
+import type { AuthProvider } from "../credentials.js";
 import { lock } from "../web-lock.js";
 import { guarded, Reach } from "./reach.js";
 
