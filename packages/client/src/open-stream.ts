@@ -1,6 +1,7 @@
 import { parseRetryAfter } from "./backoff.js";
 import { type AuthProvider, withCredentials } from "./credentials.js";
 import { isRequest, type JsonRpcMessage, parseMessages } from "./json-rpc.js";
+import { within } from "./within.js";
 
 /** How HTTP requests are made: the transport's options that concern `fetch`. */
 export interface HttpOptions {
@@ -68,22 +69,14 @@ export async function openStream(
 ): Promise<Opened> {
   signal.throwIfAborted();
   // The answer to a request may take as long as the tool; a black hole must not hold anything else for ever.
-  const bounded =
+  const isBounded =
     request.method !== "POST" || !isRequest(request.message) || request.message.method === "ping";
-  const limit = new AbortController();
-  const abort = (): void => limit.abort(signal.reason);
-  signal.addEventListener("abort", abort);
-  const timer = bounded
-    ? setTimeout(
-        () => limit.abort(new Error(`No answer within ${http.answerTimeoutMs} ms`)),
-        http.answerTimeoutMs,
-      )
-    : undefined;
+  const over = new AbortController();
   let isSent = false;
   const isUnsent = (): boolean => !isSent;
   const send = async (token: string | undefined): Promise<Response> => {
     const headers = headersOf(http, session, request, token);
-    limit.signal.throwIfAborted();
+    over.signal.throwIfAborted();
     isSent = true;
     const response = await http.fetch(http.url, {
       method: request.method,
@@ -93,29 +86,24 @@ export async function openStream(
       // A followed redirect would carry the session id, and a POST's body, to whatever origin it names.
       redirect: "manual",
       cache: "no-store",
-      signal: limit.signal,
+      signal: over.signal,
     });
     // What was refused was not executed, should there be no credentials for another attempt.
     isSent = response.ok;
     return response;
   };
   const answer = async (): Promise<Opened> => {
-    const { response, cause } = await withCredentials(http, limit.signal, send);
+    const { response, cause } = await withCredentials(http, over.signal, send);
     const opened = await read(http, response, request);
     return opened.kind === "refused" && cause !== undefined ? { ...opened, cause } : opened;
   };
-  // Raced, because neither an authProvider nor a fetch of the app's own need know the signal.
-  const aborted = new Promise<never>((_, reject) => {
-    limit.signal.addEventListener("abort", () => reject(limit.signal.reason as Error));
-  });
   try {
-    return await Promise.race([answer(), aborted]);
+    // Not left to the signal alone: neither an authProvider nor a fetch of the app's own need know it.
+    return await within(answer(), isBounded ? http.answerTimeoutMs : undefined, signal);
   } catch (cause) {
+    over.abort(cause);
     signal.throwIfAborted();
     return { kind: "unreachable", unsent: isUnsent() || isUnconnected(cause), cause };
-  } finally {
-    clearTimeout(timer);
-    signal.removeEventListener("abort", abort);
   }
 }
 

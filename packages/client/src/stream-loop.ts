@@ -68,8 +68,8 @@ async function loop(task: StreamTask, link: Link, signal: AbortSignal): Promise<
     maybeExecuted ||= method === "POST" && mayHaveRun(outcome);
     if (progressed) attempt = early = 0;
     if (heard || progressed) deadMs = 0;
-    // What a resume waited for nothing. The answer to a request may take as long as the tool.
-    else if (method === "GET")
+    // What was waited for nothing. The answer to a request that was sent may take as long as the tool.
+    else if (method === "GET" || (outcome.kind === "unreachable" && outcome.unsent))
       deadMs += Math.min((liveAt ?? Date.now()) - startedAt, link.http.answerTimeoutMs);
     unreadable = outcome.kind === "unreadable" ? unreadable + 1 : 0;
     const facts = {

@@ -68,6 +68,14 @@ describe("the budget", () => {
     expect(stream.attempts).toHaveLength(60);
   });
 
+  it("counts what a request waited for a token that never came: it was not sent", async () => {
+    const token = () => new Promise<string>(() => undefined);
+    const stream = runScripted({ reply: down, authProvider: { token }, random: () => 0 });
+    await vi.advanceTimersByTimeAsync(30 * MINUTE + 100);
+    expect(stream.ended()).toMatchObject({ code: "gave-up", maybeExecuted: false });
+    expect(stream.attempts).toHaveLength(0);
+  });
+
   it("starts over with each new message", async () => {
     let n = 0;
     // 4 minutes of 503 between any two messages.

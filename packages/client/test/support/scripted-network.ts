@@ -1,4 +1,5 @@
 import { unlimitedBudget } from "../../src/connection-budget.js";
+import type { AuthProvider } from "../../src/credentials.js";
 import type { ResumeError } from "../../src/errors.js";
 import { isResponse, type JsonRpcMessage } from "../../src/json-rpc.js";
 import { StreamCursor } from "../../src/stream-cursor.js";
@@ -31,6 +32,7 @@ export interface ScriptedStreamOptions {
   readonly silenceMs?: number;
   readonly answerTimeoutMs?: number;
   readonly ping?: Link["ping"];
+  readonly authProvider?: AuthProvider;
   readonly isOffline?: () => boolean;
   /** Takes the messages instead of collecting them. */
   readonly take?: StreamTask["take"];
@@ -103,7 +105,7 @@ export function runScripted(options: ScriptedStreamOptions): ScriptedStream {
       fetch: fetched,
       headers: {},
       credentials: undefined,
-      authProvider: undefined,
+      authProvider: options.authProvider,
       maxMessageLength: 1_000_000,
       answerTimeoutMs: options.answerTimeoutMs ?? 30_000,
     },
