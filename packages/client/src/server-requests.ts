@@ -48,7 +48,9 @@ export class ServerRequests {
   take(request: JsonRpcRequest, origin: Origin | undefined): JsonRpcRequest | undefined {
     const { currentSession, state } = this.#options;
     const session = origin?.session ?? currentSession();
-    const event = origin?.eventId === undefined ? undefined : JSON.stringify([origin.eventId, request.id]);
+    // Event ids are unique within a session (MCP 2025-11-25, Transports, Resumability).
+    const event =
+      origin?.eventId === undefined ? undefined : JSON.stringify([session.id, origin.eventId, request.id]);
     const { answered, serverRequests } = state.record;
     const isKnown =
       event !== undefined &&
@@ -121,10 +123,12 @@ export class ServerRequests {
   /** Nobody waits for an answer any more. */
   #close(saved: SavedServerRequest): void {
     for (const [id, open] of this.#open) if (open.saved === saved) this.#open.delete(id);
-    const { event } = saved;
+    const { event, request } = saved;
     this.#options.state.change((record) => {
       record.serverRequests = record.serverRequests.filter((other) => other !== saved);
-      if (event !== undefined) record.answered = [...record.answered, event].slice(-MAX_REQUESTS);
+      // To answer a ping again does no harm; many of them would push out what matters.
+      if (event !== undefined && request.method !== "ping")
+        record.answered = [...record.answered, event].slice(-MAX_REQUESTS);
     });
   }
 }

@@ -310,3 +310,22 @@ test("a ping of the server is answered, and never again after a reload", async (
   await client.ping();
   expect(answers(server)).toHaveLength(1);
 });
+
+test("a new session's question is asked although its event and its id are those of one that was answered", async () => {
+  const server = await startServer();
+  const life = await startAsked(server, memoryStore());
+  for (const n of [1, 2]) {
+    const question = `id: e1\ndata: ${JSON.stringify({ jsonrpc: "2.0", id: 0, method: "elicitation/create", params: FORM })}\n\n`;
+    server.refuse = ({ rpc }) =>
+      rpc === "tools/call"
+        ? (response) => void response.writeHead(200, { "Content-Type": "text/event-stream" }).write(question)
+        : undefined;
+    const { result } = callTool(life, "work");
+    (await life.shown(n)).accept();
+    await eventually(() => expect(answers(server)).toHaveLength(n));
+    server.sessions.clear();
+    server.refuse = () => undefined;
+    server.cut();
+    await expect(result).rejects.toMatchObject({ code: "session-lost" });
+  }
+});
