@@ -54,6 +54,8 @@ export async function readEvents(
   };
   signal.addEventListener("abort", cancel);
   watchdog.signal.addEventListener("abort", cancel);
+  // It may have been aborted since the request was answered, as by whoever was told of that.
+  if (signal.aborted) cancel();
   try {
     for (;;) {
       if (reader.isWatched()) watchdog.watch();

@@ -38,6 +38,14 @@ async function read(
 const readText = (text: string, end: BodyEnd = "close"): Promise<Reading> => read(body([text], end));
 const dataOf = ({ events }: Reading): readonly string[] => events.map(({ data }) => data);
 
+it("does not begin to wait when it was aborted before", async () => {
+  const cancelled = vi.fn();
+  const source = new ReadableStream<Uint8Array>({ cancel: cancelled });
+  const { error } = await read(source, {}, AbortSignal.abort(new Error("enough")));
+  expect(error).toMatchObject({ message: "enough" });
+  expect(cancelled).toHaveBeenCalledOnce();
+});
+
 /** Cuts bytes where it is told to. */
 function split(bytes: Uint8Array, borders: readonly number[]): Uint8Array[] {
   const edges = [0, ...[...borders].sort((a, b) => a - b), bytes.length];
