@@ -185,7 +185,11 @@ export class SharedBudget implements ConnectionBudget {
     const now = Date.now();
     const heardAt = ({ since, tenant }: Held): number => Math.max(since, tenant.heardAt());
     const [quietest] = [...this.#held]
-      .filter(({ since, tenant }) => now - since >= turnMs && tenant.isParkable())
+      .filter(
+        ({ since, tenant }) =>
+          // The clock may have been set back.
+          Math.abs(now - since) >= turnMs && tenant.isParkable(),
+      )
       .sort((one, other) => heardAt(one) - heardAt(other));
     quietest?.park();
   }

@@ -70,7 +70,7 @@ async function loop(task: StreamTask, link: Link, signal: AbortSignal): Promise<
     if (heard || progressed) deadMs = 0;
     // What was waited for nothing. The answer to a request that was sent may take as long as the tool.
     else if (method === "GET" || (outcome.kind === "unreachable" && outcome.unsent))
-      deadMs += Math.min((liveAt ?? Date.now()) - startedAt, link.http.answerTimeoutMs);
+      deadMs += elapsed(startedAt, liveAt ?? Date.now(), link.http.answerTimeoutMs);
     unreadable = outcome.kind === "unreadable" ? unreadable + 1 : 0;
     const facts = {
       method,
@@ -149,7 +149,12 @@ async function pause(
   const startedAt = Date.now();
   link.onStatus(task, { state: "waiting", attempt, retryAt: startedAt + waitMs });
   const isWoken = await sleep(waitMs, signal, wakeable ? link.wake.subscribe : undefined);
-  return isWoken ? Math.min(Date.now() - startedAt, waitMs) : waitMs;
+  return isWoken ? elapsed(startedAt, Date.now(), waitMs) : waitMs;
+}
+
+/** By a clock that anybody may set, back too. */
+function elapsed(from: number, to: number, mostMs: number): number {
+  return Math.max(0, Math.min(to - from, mostMs));
 }
 
 /** Sends nothing into a network that is said to be down. */

@@ -294,3 +294,14 @@ function noScope(): BudgetScope {
     onLeave: () => () => undefined,
   };
 }
+
+test("a clock that was set back starves nobody", async () => {
+  const { budget } = browser().page("a");
+  const held = [stream(budget), stream(budget)];
+  await vi.advanceTimersByTimeAsync(1000);
+  vi.setSystemTime(Date.now() - 3_600_000);
+  const waiting = stream(budget, { isUrgent: true });
+  await vi.advanceTimersByTimeAsync(1000);
+  expect(held.filter(({ place }) => place?.isLost()).length).toBeGreaterThan(0);
+  expect(waiting.place).toBeDefined();
+});

@@ -76,6 +76,16 @@ describe("the budget", () => {
     expect(stream.attempts).toHaveLength(0);
   });
 
+  it("is not stretched by a clock that is set back", async () => {
+    const reply = (n: number): Reply => {
+      if (n === 3) vi.setSystemTime(Date.now() - 60 * MINUTE);
+      return "silence";
+    };
+    const stream = resumed({ reply, random: () => 0, maxElapsedMs: 5 * MINUTE });
+    await vi.advanceTimersByTimeAsync(6 * MINUTE);
+    expect(stream.ended()).toMatchObject({ code: "gave-up" });
+  });
+
   it("starts over with each new message", async () => {
     let n = 0;
     // 4 minutes of 503 between any two messages.
