@@ -23,18 +23,20 @@ export class Calls {
   constructor(options: CallsOptions) {
     this.#options = options;
     const { signal } = options;
-    // One listener for all: Node warns of a leak at the eleventh.
+    // One listener for all: Node warns of a leak at the eleventh. The reason is that of close().
     signal.addEventListener("abort", () => {
-      for (const { abort } of this.#calls.values()) abort.abort(signal.reason);
+      for (const { abort, previous } of this.#calls.values()) {
+        abort.abort(signal.reason);
+        previous?.end(signal.reason as ResumeError);
+      }
     });
     for (const saved of options.state.record.calls) this.#restore(saved);
   }
 
   /** The earlier life's calls that nobody has claimed yet. */
   interrupted(): readonly InterruptedCall[] {
-    return [...this.#calls.values()].flatMap(({ previous }) =>
-      previous === undefined || previous.isClaimed ? [] : [previous],
-    );
+    const all = [...this.#calls.values()];
+    return all.flatMap(({ previous }) => (previous?.isClaimed === false ? [previous] : []));
   }
 
   /** Lets the earlier life's calls go on. */
@@ -72,20 +74,22 @@ export class Calls {
 
   /** The SDK's client gives a request up: its stream is closed, its entry dropped, and the server told. */
   async cancel(params: Params): Promise<void> {
-    const { ids } = this.#options;
     const { requestId } = params;
     if (typeof requestId !== "string" && typeof requestId !== "number") return;
-    const wireId = ids.wireIdOf(requestId);
-    const call = wireId === undefined ? undefined : this.#calls.get(wireId);
+    const call = this.#calls.get(this.#options.ids.wireIdOf(requestId) ?? "");
     // Another request with the same key may still wait for the call.
-    if (call !== undefined && ids.drop(call.request.id, requestId)) await this.#cancel(call, params);
+    if (call === undefined || !this.#options.ids.drop(call.request.id, requestId)) return;
+    if (call.previous?.isHeld !== true) await this.#cancel(call, params);
   }
 
   async #cancel(call: Call, params: Params): Promise<void> {
     const { link, onError, signal } = this.#options;
     const requestId = call.request.id;
-    call.abort.abort(new ResumeError("closed", "The call was cancelled", { maybeExecuted: true }));
+    const error = new ResumeError("closed", "The call was cancelled", { maybeExecuted: true });
+    call.abort.abort(error);
     this.#forget(call);
+    // It may not have gone on yet.
+    call.previous?.fail(error);
     const notification = { method: "notifications/cancelled", params: { ...params, requestId } };
     try {
       await exchange(call.session, { jsonrpc: "2.0", ...notification }, link, signal);
@@ -117,7 +121,7 @@ export class Calls {
   }
 
   async #runInSessions(call: Call): Promise<void> {
-    const { keeper, link, resendable, signal, state } = this.#options;
+    const { keeper, link, resendable, state } = this.#options;
     for (let sessions = 1; ; sessions += 1) {
       try {
         await runStream(call, link, call.abort.signal);
@@ -125,11 +129,7 @@ export class Calls {
       } catch (error) {
         if (!(error instanceof ResumeError) || error.code !== "session-lost") throw error;
         const { maybeExecuted } = error;
-        const session = await keeper.replace(call.session, error).catch((cause: unknown) => {
-          signal.throwIfAborted();
-          const message = "The server lost the session, and no new one could be made";
-          throw new ResumeError("session-lost", message, { cause, maybeExecuted });
-        });
+        const session = await keeper.successorOf(call.session, error, call.abort.signal);
         const mayRunAgain = call.previous === undefined && (!maybeExecuted || resendable.has(call.request));
         if (!mayRunAgain || sessions >= MAX_SESSIONS) throw error;
         call.session = session;
@@ -219,6 +219,7 @@ export class Calls {
       onDiscard: () => {
         if (!signal.aborted && this.#calls.get(id) === call) this.#forget(call);
       },
+      onError: this.#options.onError,
       onClaim: () => {
         if (call.isParked) void this.#goOn(call, previous);
       },

@@ -42,6 +42,8 @@ export interface PreviousCallOptions {
   readonly maxQueued: number;
   readonly onCancel: (reason: string | undefined) => void;
   readonly onClaim: () => void;
+  /** The app's own listener has failed. */
+  readonly onError: (error: Error) => void;
   /** The app has learnt that the stream has failed: nothing is left to resume. */
   readonly onDiscard: () => void;
 }
@@ -54,6 +56,7 @@ export class PreviousCall implements InterruptedCall {
   #reject: (error: Error) => void = () => undefined;
   readonly #queue: Parcel[] = [];
   #isAttached = false;
+  #isHeld = false;
   #isOver = false;
   #onprogress: ((progress: Params) => void) | undefined;
   #claimed = false;
@@ -91,16 +94,23 @@ export class PreviousCall implements InterruptedCall {
     return this.#isOver;
   }
 
+  /** Whether the app waits for the outcome here, and not by requests of this life alone. */
+  get isHeld(): boolean {
+    return this.#isHeld;
+  }
+
   get onprogress(): ((progress: Params) => void) | undefined {
     return this.#onprogress;
   }
 
   set onprogress(listener: ((progress: Params) => void) | undefined) {
     this.#onprogress = listener;
+    this.#isHeld = true;
     this.#claim();
   }
 
   get result(): Promise<Params> {
+    this.#isHeld = true;
     this.#claim();
     return this.#result;
   }
@@ -113,7 +123,8 @@ export class PreviousCall implements InterruptedCall {
   /** Claims the call for requests of this life: the SDK's client gets all messages too. */
   attach(): Promise<Params> {
     this.#isAttached = true;
-    return this.result;
+    this.#claim();
+    return this.#result;
   }
 
   /** Takes what one event carried. Resolves when there is room for more, or when `signal` is aborted. */
@@ -134,6 +145,12 @@ export class PreviousCall implements InterruptedCall {
   fail(error: ResumeError): void {
     this.#failure = error;
     if (this.#claimed) this.#drain();
+  }
+
+  /** This life is over: what nobody has claimed waits for the next one. */
+  end(error: ResumeError): void {
+    this.#queue.length = 0;
+    this.fail(error);
   }
 
   #claim(): void {
@@ -168,7 +185,14 @@ export class PreviousCall implements InterruptedCall {
     }
     const isProgress = !isResponse(message) && message.method === "notifications/progress";
     const progress = isProgress && message.params?.progressToken === this.id ? message.params : undefined;
-    if (progress !== undefined) this.#onprogress?.(progress);
-    if (this.#isAttached || !(isAnswer || progress !== undefined)) forward(message);
+    try {
+      if (progress !== undefined) this.#onprogress?.(progress);
+    } catch (error) {
+      // What comes after it must not be lost with it.
+      this.#options.onError(error as Error);
+    }
+    // An error need not say which request it answers.
+    if (this.#isAttached && isAnswer) forward({ ...message, id: this.id });
+    else if (this.#isAttached || !(isAnswer || progress !== undefined)) forward(message);
   }
 }

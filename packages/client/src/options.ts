@@ -158,7 +158,11 @@ export function validateUrl(url: string | URL): string {
   const isUsable =
     parsed !== undefined && /^https?:$/.test(parsed.protocol) && parsed.username + parsed.password === "";
   if (!isUsable)
-    throw invalid("url", "an absolute http(s) URL without a user name or password", parsed?.host ?? url);
+    throw invalid(
+      "url",
+      "an absolute http(s) URL without a user name or password",
+      parsed?.host ?? "what is none",
+    );
   parsed.hash = "";
   return parsed.href;
 }

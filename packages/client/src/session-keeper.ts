@@ -13,6 +13,7 @@ import { listChanges, settingRequests } from "./settings.js";
 import { sleep } from "./sleep.js";
 import type { Link } from "./stream-task.js";
 import type { WireIds } from "./wire-ids.js";
+import { within } from "./within.js";
 
 /** A session that lives so long, in milliseconds, was no failure. */
 const LASTING_MS = 30_000;
@@ -113,8 +114,23 @@ export class SessionKeeper {
    */
   async replace(lost: Session, cause: ResumeError): Promise<Session> {
     if (lost !== this.#current) return this.#current;
-    this.#replacing ??= this.#replace(cause).finally(() => (this.#replacing = undefined));
+    const { link, signal } = this.#options;
+    // A server may accept the handshake and never answer it.
+    this.#replacing ??= within(this.#replace(cause), link.maxElapsedMs, signal).finally(
+      () => (this.#replacing = undefined),
+    );
     return this.#replacing;
+  }
+
+  /** The same for a call, which may be given up meanwhile. @throws {ResumeError} `session-lost` when there is none. */
+  async successorOf(lost: Session, error: ResumeError, signal: AbortSignal): Promise<Session> {
+    try {
+      return await within(this.replace(lost, error), undefined, signal);
+    } catch (cause) {
+      signal.throwIfAborted();
+      const message = "The server lost the session, and no new one could be made";
+      throw new ResumeError("session-lost", message, { cause, maybeExecuted: error.maybeExecuted });
+    }
   }
 
   async #replace(cause: ResumeError): Promise<Session> {

@@ -78,8 +78,9 @@ export class Standalone {
         await keeper.replace(session, error);
       } catch (cause) {
         if (this.#options.signal.aborted) return;
-        // Without a login it waits for one: `start()` opens it again.
-        if (cause instanceof ResumeError && cause.status === 401) this.#abort = undefined;
+        // It waits for a login, or for the network to be back: `start()` opens it again.
+        if (cause instanceof ResumeError && (cause.status === 401 || cause.code === "gave-up"))
+          this.#abort = undefined;
         onError(cause as Error);
       }
     }

@@ -15,8 +15,9 @@ function start(maxQueued = 100) {
   const onCancel = vi.fn();
   const onDiscard = vi.fn();
   const onClaim = vi.fn();
-  const options = { id: "w-0", method: "tools/call", params: {}, maxQueued, onCancel, onClaim, onDiscard };
-  const call = new PreviousCall(options);
+  const onError = vi.fn();
+  const told = { onCancel, onClaim, onDiscard, onError };
+  const call = new PreviousCall({ id: "w-0", method: "tools/call", params: {}, maxQueued, ...told });
   const forwarded: JsonRpcMessage[] = [];
   const handled: string[] = [];
   const abort = new AbortController();
@@ -29,7 +30,7 @@ function start(maxQueued = 100) {
     };
     return call.offer(parcel, abort.signal);
   };
-  return { call, offer, forwarded, handled, abort, onCancel, onClaim, onDiscard };
+  return { call, offer, forwarded, handled, abort, ...told };
 }
 
 describe("before it is claimed", () => {
@@ -141,4 +142,37 @@ test("an error without an id is the answer on a stream of its own", async () => 
   const { call, offer } = start();
   void offer({ jsonrpc: "2.0", error: { code: -1, message: "no" } });
   await expect(call.result).rejects.toMatchObject({ code: "server", cause: { code: -1 } });
+});
+
+test("a listener that throws is reported, and loses nothing of what comes after", async () => {
+  const { call, offer, onError } = start();
+  const seen: unknown[] = [];
+  void offer(progress(1));
+  void offer(progress(2), RESULT);
+  call.onprogress = ({ progress: n }) => {
+    seen.push(n);
+    throw new Error("the app's own");
+  };
+  expect(await call.result).toEqual({ value: "done" });
+  expect(seen).toEqual([1, 2]);
+  expect(onError.mock.calls).toMatchObject([[{ message: "the app's own" }], [{ message: "the app's own" }]]);
+});
+
+test("an error that does not say which request it answers reaches the request that shares in the call", async () => {
+  const { call, offer, forwarded } = start();
+  call.attach().catch(() => undefined);
+  const error = { code: -32_603, message: "no" };
+  void offer({ jsonrpc: "2.0", error });
+  await Promise.resolve();
+  expect(forwarded).toEqual([{ jsonrpc: "2.0", id: "w-0", error }]);
+});
+
+test("a claim after the end of this life fails, and brings nothing that the next life will bring", async () => {
+  const { call, offer, forwarded, handled } = start();
+  void offer(progress(1), NOTE);
+  call.end(new ResumeError("closed", "over"));
+  const seen = vi.fn();
+  call.onprogress = seen;
+  await expect(call.result).rejects.toMatchObject({ code: "closed" });
+  expect([seen.mock.calls, forwarded, handled]).toEqual([[], [], []]);
 });

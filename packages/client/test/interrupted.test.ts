@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { memoryStore } from "../src/index.js";
-import { callTool, failureOf, openStore, startLife, textOf, textResult } from "./sdk/clients.js";
+import { callTool, failureOf, openStore, prepareLife, startLife, textOf, textResult } from "./sdk/clients.js";
 import { startServer } from "./sdk/mcp-server.js";
 import { eventually } from "./sdk/eventually.js";
 
@@ -277,4 +277,36 @@ test("with saveParams off, no parameter reaches the store, and the call goes on 
   expect(interrupted.params).toBeUndefined();
   call.result(textResult("open"));
   expect(textOf(await interrupted.result)).toBe("open");
+});
+
+test("a call that is given up before it went on says so at once, and the server is told", async () => {
+  const { server, store } = await reloadInCall();
+  const { transport } = await startLife(server.url, store);
+  const interrupted = transport.interrupted()[0]!;
+  const { result } = interrupted;
+  interrupted.cancel("enough");
+  expect(await failureOf(result)).toMatchObject({ code: "closed", maybeExecuted: true });
+  await eventually(() => expect(server.count("notifications/cancelled")).toBe(1));
+});
+
+test("a request that shares in a call and is given up leaves it to whoever holds its result", async () => {
+  const { server, store, call } = await reloadInCall({}, "k");
+  const life = await startLife(server.url, store);
+  const { result } = life.transport.interrupted()[0]!;
+  const abort = new AbortController();
+  const shared = callTool(life, "work", { key: "k", signal: abort.signal });
+  abort.abort();
+  await expect(shared.result).rejects.toThrow();
+  call.result(textResult("finished"));
+  expect(textOf(await result)).toBe("finished");
+  expect(server.count("notifications/cancelled")).toBe(0);
+});
+
+test("a call that was claimed before the handshake fails when the transport is closed", async () => {
+  const { server, store } = await reloadInCall();
+  const { transport } = prepareLife(server.url, store);
+  await transport.start();
+  const { result } = transport.interrupted()[0]!;
+  await transport.close();
+  expect(await failureOf(result)).toMatchObject({ code: "closed" });
 });

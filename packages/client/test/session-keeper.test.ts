@@ -329,3 +329,17 @@ test("an error answer to initialize reaches the SDK's client, and is not saved",
   const life = await startLife(server.url, store);
   expect(life.client.getServerCapabilities()).toMatchObject({ tools: {} });
 });
+
+test("a new session that the server never grants is waited for no longer than maxElapsedMs, or until the call is given up", async () => {
+  const server = await startServer();
+  const life = await startLife(server.url, memoryStore(), { maxElapsedMs: 500 });
+  const abort = new AbortController();
+  const calls = [callTool(life, "a", { signal: abort.signal }), callTool(life, "b")];
+  await server.call("b");
+  server.refuse = ({ rpc }) => (rpc === "initialize" ? () => undefined : 404);
+  server.cut();
+  await eventually(() => expect(server.count("initialize")).toBe(2));
+  abort.abort();
+  await expect(calls[0]!.result).rejects.toThrow();
+  expect(await failureOf(calls[1]!.result)).toMatchObject({ code: "session-lost", maybeExecuted: true });
+});

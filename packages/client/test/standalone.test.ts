@@ -158,3 +158,15 @@ test("a cursor of the lost session, acknowledged late, does not end up in the ne
   expect(store.records.at(-1)?.session.id).toBe(server.session.id);
   expect(store.records.at(-1)?.listenCursor).toBeUndefined();
 });
+
+test("a stream that gave up in an outage opens again after the next request that gets through", async () => {
+  const server = await startServer();
+  const life = await startLife(server.url, undefined, { maxElapsedMs: 300 });
+  await server.listening();
+  server.refuse = ({ method }) => (method === "GET" ? 503 : undefined);
+  server.cut();
+  await eventually(() => expect(life.errors).toMatchObject([{ code: "gave-up" }]));
+  server.refuse = () => undefined;
+  await life.client.ping();
+  await server.listening();
+});
