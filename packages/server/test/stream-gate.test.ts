@@ -1,4 +1,4 @@
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { StreamGate } from "../src/stream-gate.js";
 import { pause } from "./support/caller.js";
 
@@ -103,7 +103,7 @@ describe("a gate", () => {
       stopped = signal;
       return new Promise(() => undefined);
     });
-    await pause(2);
+    await vi.waitUntil(() => stopped !== undefined);
     const answers = Promise.all(["a", "b", "c", "d"].map(append));
     await expect(replay).rejects.toMatchObject({ code: "overloaded" });
     expect(stopped?.aborted).toBe(true);
