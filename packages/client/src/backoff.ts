@@ -17,8 +17,8 @@ export interface BackoffState {
 
 export interface Backoff {
   readonly delayMs: number;
-  /** Whether coming online or into view may end the wait early. Nothing undercuts what the server asked for. */
-  readonly wakeable: boolean;
+  /** What of it the server asked for: coming online or into view may end the wait early, but not before that. */
+  readonly askedMs: number;
 }
 
 /**
@@ -32,10 +32,7 @@ export interface Backoff {
 export function backoff({ attempt, retryMs, retryAfterMs, random }: BackoffState): Backoff {
   const asked = Math.max(Math.min(retryMs ?? 0, MAX_RETRY_MS), retryAfterMs ?? 0);
   const jittered = attempt === 0 ? 0 : random * Math.min(MAX_DELAY_MS, FIRST_DELAY_MS * 2 ** (attempt - 1));
-  return {
-    delayMs: Math.round(Math.max(asked, jittered)),
-    wakeable: retryMs === undefined && retryAfterMs === undefined,
-  };
+  return { delayMs: Math.round(Math.max(asked, jittered)), askedMs: asked };
 }
 
 /** Reads a `Retry-After` header: seconds, or an HTTP date (RFC 9110, section 10.2.3). In milliseconds from `now`. */

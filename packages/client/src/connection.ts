@@ -102,7 +102,10 @@ async function follow(
       {
         silenceMs: link.silenceMs,
         maxEventLength: link.http.maxMessageLength,
-        isWatched: () => cursor.eventId !== undefined,
+        // A stream with a cursor loses nothing by a mistake. Of others only those that can be opened again are
+        // watched, and only where silence says something.
+        isWatched: (hasRhythm) =>
+          cursor.eventId !== undefined || (hasRhythm && (task.request === undefined || task.isResendable())),
         wantsMore: () => !isAnswered(),
         onRetry(ms) {
           if (ms > MAX_RETRY_MS && cursor.retryMs !== MAX_RETRY_MS) {

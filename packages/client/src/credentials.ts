@@ -10,8 +10,8 @@ export interface AuthProvider {
   token(): string | undefined | Promise<string | undefined>;
   /**
    * Called when an HTTP request was answered 401 or 403, at most once for each of them. When it resolves, the request
-   * is made once more with a new `token()`; when it rejects, or the answer is the same, the call fails with
-   * `unauthorized`.
+   * is made once more with a new `token()`; when it rejects, takes longer than `maxElapsedMs`, or the answer is the
+   * same, the call fails with `unauthorized`.
    *
    * @param token - the one that was refused: several requests may be refused for one token at once
    */
@@ -32,6 +32,8 @@ interface Credentials {
   readonly authProvider: AuthProvider | undefined;
   /** How long a token may take, in milliseconds. */
   readonly answerTimeoutMs: number;
+  /** How long other credentials may take, in milliseconds. */
+  readonly loginTimeoutMs: number;
 }
 
 /**
@@ -40,7 +42,7 @@ interface Credentials {
  * @throws what `send` does, and when there is no token
  */
 export async function withCredentials(
-  { answerTimeoutMs, authProvider }: Credentials,
+  { answerTimeoutMs, authProvider, loginTimeoutMs }: Credentials,
   signal: AbortSignal,
   send: (token: string | undefined) => Promise<Response>,
 ): Promise<Answer> {
@@ -60,7 +62,8 @@ export async function withCredentials(
     if (response.status !== status || authProvider.onUnauthorized === undefined) continue;
     response.body?.cancel().catch(() => undefined);
     try {
-      await authProvider.onUnauthorized(response, token);
+      const login = Promise.resolve(authProvider.onUnauthorized(response, token));
+      await within(login, loginTimeoutMs, signal);
     } catch (cause) {
       return { response, cause };
     }

@@ -14,6 +14,8 @@ export interface HttpOptions {
   readonly maxMessageLength: number;
   /** How long a server may take to answer a GET, a ping or a notification, in milliseconds. */
   readonly answerTimeoutMs: number;
+  /** How long `onUnauthorized` may take, in milliseconds: a person may have to log in. */
+  readonly loginTimeoutMs: number;
 }
 
 /** The session and protocol version that a request is made in. */
@@ -92,14 +94,17 @@ export async function openStream(
     isSent = response.ok;
     return response;
   };
+  // Not the whole of it: a login takes as long as a person does.
+  const bounded = <T>(work: Promise<T>): Promise<T> =>
+    within(work, isBounded ? http.answerTimeoutMs : undefined, over.signal);
   const answer = async (): Promise<Opened> => {
-    const { response, cause } = await withCredentials(http, over.signal, send);
-    const opened = await read(http, response, request);
+    const { response, cause } = await withCredentials(http, over.signal, (token) => bounded(send(token)));
+    const opened = await bounded(read(http, response, request));
     return opened.kind === "refused" && cause !== undefined ? { ...opened, cause } : opened;
   };
   try {
     // Not left to the signal alone: neither an authProvider nor a fetch of the app's own need know it.
-    return await within(answer(), isBounded ? http.answerTimeoutMs : undefined, signal);
+    return await within(answer(), undefined, signal);
   } catch (cause) {
     over.abort(cause);
     signal.throwIfAborted();

@@ -8,8 +8,8 @@ export interface EventReader {
   readonly onRetry: (ms: number) => void;
   /** Whether to go on reading: `false` after the final response. */
   readonly wantsMore: () => boolean;
-  /** Whether silence may be taken for death: only a stream with a cursor loses nothing by that. */
-  readonly isWatched: () => boolean;
+  /** Whether silence may be taken for death, given whether the server was seen to send keep-alives. */
+  readonly isWatched: (hasRhythm: boolean) => boolean;
   readonly silenceMs: number;
   /** The largest event, in characters. */
   readonly maxEventLength: number;
@@ -58,7 +58,7 @@ export async function readEvents(
   if (signal.aborted) cancel();
   try {
     for (;;) {
-      if (reader.isWatched()) watchdog.watch();
+      if (reader.isWatched(watchdog.hasRhythm)) watchdog.watch();
       const { done, value } = await chunks.read();
       watchdog.rest();
       signal.throwIfAborted();

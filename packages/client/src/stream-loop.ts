@@ -67,9 +67,11 @@ async function loop(task: StreamTask, link: Link, signal: AbortSignal): Promise<
     const { heard, outcome, progressed, retryAfterMs } = connection;
     maybeExecuted ||= method === "POST" && mayHaveRun(outcome);
     if (progressed) attempt = early = 0;
+    // Of a network that is away nobody can say that it does not come back.
+    const isOffline = link.wake.isOffline();
     if (heard || progressed) deadMs = 0;
     // What was waited for nothing. The answer to a request that was sent may take as long as the tool.
-    else if (method === "GET" || (outcome.kind === "unreachable" && outcome.unsent))
+    else if (!isOffline && (method === "GET" || (outcome.kind === "unreachable" && outcome.unsent)))
       deadMs += elapsed(startedAt, liveAt ?? Date.now(), link.http.answerTimeoutMs);
     unreadable = outcome.kind === "unreadable" ? unreadable + 1 : 0;
     const facts = {
@@ -98,7 +100,7 @@ async function loop(task: StreamTask, link: Link, signal: AbortSignal): Promise<
     if (listening && outcome.kind === "refused" && outcome.status === 409) mayHaveMissed = true;
     if (unreadable === 1) link.onError(failure("not-sse", connection, link, maybeExecuted));
     const { retryMs } = cursor;
-    const { delayMs, wakeable } = backoff({
+    const { delayMs, askedMs } = backoff({
       attempt: attempt - early,
       retryMs,
       retryAfterMs,
@@ -111,11 +113,11 @@ async function loop(task: StreamTask, link: Link, signal: AbortSignal): Promise<
     }
     brokenSince ??= Date.now();
     attempt += 1;
-    const mayWake = wakeable && early < EARLY_ATTEMPTS * (attempt - early);
+    const mayWake = early < EARLY_ATTEMPTS * (attempt - early);
     const waitMs = Math.min(delayMs, link.maxElapsedMs - deadMs);
-    const waitedMs = await pause(task, link, attempt, waitMs, signal, mayWake);
+    const waitedMs = await pause(task, link, attempt, waitMs, signal, mayWake ? askedMs : waitMs);
     if (waitedMs < waitMs) early += 1;
-    deadMs += waitedMs;
+    if (!isOffline) deadMs += waitedMs;
     // The last attempt is the one before: what the server asked for is not undercut, and not outwaited.
     if (deadMs >= link.maxElapsedMs) throw failure("gave-up", connection, link, maybeExecuted);
   }
@@ -136,19 +138,24 @@ function enter(task: StreamTask, link: Link, signal: AbortSignal, isPost: boolea
   );
 }
 
-/** Waits for the next attempt. @returns how long, in milliseconds; what a device slept through does not count. */
+/**
+ * Waits for the next attempt; a wake-up may end that after `firmMs`.
+ *
+ * @returns how long, in milliseconds; what a device slept through does not count.
+ */
 async function pause(
   task: StreamTask,
   link: Link,
   attempt: number,
   waitMs: number,
   signal: AbortSignal,
-  wakeable: boolean,
+  firmMs: number,
 ): Promise<number> {
   if (waitMs < 0) return 0;
   const startedAt = Date.now();
   link.onStatus(task, { state: "waiting", attempt, retryAt: startedAt + waitMs });
-  const isWoken = await sleep(waitMs, signal, wakeable ? link.wake.subscribe : undefined);
+  if (firmMs > 0) await sleep(Math.min(firmMs, waitMs), signal);
+  const isWoken = firmMs < waitMs && (await sleep(waitMs - firmMs, signal, link.wake.subscribe));
   return isWoken ? elapsed(startedAt, Date.now(), waitMs) : waitMs;
 }
 

@@ -76,6 +76,7 @@ export class ResumableTransport extends TransportEvents {
       authProvider: valid.authProvider,
       maxMessageLength: valid.maxMessageLength,
       answerTimeoutMs: valid.answerTimeoutMs,
+      loginTimeoutMs: valid.maxElapsedMs,
     };
   }
 

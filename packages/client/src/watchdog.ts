@@ -42,6 +42,11 @@ export class Watchdog {
     this.#defaultMs = defaultMs;
   }
 
+  /** Whether the server was seen to send keep-alives. */
+  get hasRhythm(): boolean {
+    return this.#longestPauseMs !== undefined;
+  }
+
   get signal(): AbortSignal {
     return this.#abort.signal;
   }

@@ -34,7 +34,7 @@ describe("backoff", () => {
   it.each([500, 1234, 60_000, MAX_RETRY_MS])(
     "waits exactly the %i ms that the server asked for",
     (retryMs) => {
-      expect(backoff({ ...FIRST, retryMs })).toEqual({ delayMs: retryMs, wakeable: false });
+      expect(backoff({ ...FIRST, retryMs })).toEqual({ delayMs: retryMs, askedMs: retryMs });
     },
   );
 
@@ -60,10 +60,11 @@ describe("backoff", () => {
     expect(delayOf({ retryMs: 7000, retryAfterMs: 1000 })).toBe(7000);
   });
 
-  it("lets a wake-up end only waits that the server did not ask for", () => {
-    expect(backoff({ ...FIRST, attempt: 3 }).wakeable).toBe(true);
-    expect(backoff({ ...FIRST, retryAfterMs: 0 }).wakeable).toBe(false);
-    expect(backoff({ ...FIRST, retryMs: 0 }).wakeable).toBe(false);
+  it("tells what of a wait the server asked for: no wake-up may undercut that, and each may the rest", () => {
+    const late = { ...FIRST, attempt: 3, random: 0.5 };
+    expect(backoff(late)).toEqual({ delayMs: 1000, askedMs: 0 });
+    expect(backoff({ ...late, retryMs: 400 })).toEqual({ delayMs: 1000, askedMs: 400 });
+    expect(backoff({ ...late, retryAfterMs: 2000 })).toEqual({ delayMs: 2000, askedMs: 2000 });
   });
 
   it("undercuts nothing and exceeds 30 s only when asked to, whatever the state", () => {

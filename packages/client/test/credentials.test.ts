@@ -36,6 +36,28 @@ describe("credentials", () => {
     expect(onUnauthorized).toHaveBeenCalledExactlyOnceWith(refusal, "old");
   });
 
+  it.each([
+    ["a person may take", 10 * 60_000, "events", 1],
+    ["nobody takes: they cannot be had", 31 * 60_000, "refused", 1],
+  ])(
+    "are waited for as long as %s, and asked for once, not again and again",
+    async (_name, ms, kind, times) => {
+      vi.useFakeTimers();
+      try {
+        const onUnauthorized = vi.fn(() => new Promise<void>((resolve) => void setTimeout(resolve, ms)));
+        const opening = open([status(401), sse([])], {
+          request: GET,
+          authProvider: provider(["t"], onUnauthorized),
+        });
+        await vi.runAllTimersAsync();
+        expect((await opening).opened.kind).toBe(kind);
+        expect(onUnauthorized).toHaveBeenCalledTimes(times);
+      } finally {
+        vi.useRealTimers();
+      }
+    },
+  );
+
   it("are renewed no second time", async () => {
     const onUnauthorized = vi.fn();
     const { opened, sent } = await open([status(401), status(401)], {

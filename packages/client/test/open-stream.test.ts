@@ -187,6 +187,7 @@ describe("what came back", () => {
       authProvider: undefined,
       maxMessageLength: 1000,
       answerTimeoutMs: 30_000,
+      loginTimeoutMs: 30 * 60_000,
     };
     const opened = await openStream(options, SESSION, POST, new AbortController().signal);
     expect(opened).toMatchObject({ kind: "unreachable", unsent: true });

@@ -170,11 +170,22 @@ describe("while the device is offline", () => {
     expect(stream.attempts).toMatchObject([{ method: "POST" }]);
   });
 
-  it("no budget is used up, be it for hours", async () => {
-    const { stream, online } = offline({ reply: answer, ping: () => Promise.resolve(503) });
+  it.each([
+    ["a request that waits", undefined, answer],
+    ["a resume that is tried", "0", down],
+    ["a resume that is never answered", "0", (): Reply => "silence"],
+  ])("no budget is used up, be it for hours: %s", async (_name, cursor, reply) => {
+    let isUp = false;
+    const { stream, online } = offline({
+      reply: () => (isUp ? answer() : reply()),
+      ping: () => Promise.resolve(503),
+      cursor: new StreamCursor(cursor),
+    });
     await vi.advanceTimersByTimeAsync(6 * 60 * MINUTE);
     expect(stream.ended()).toBeUndefined();
+    isUp = true;
     online();
+    await vi.advanceTimersByTimeAsync(30_000);
     expect(await stream.ending).toBe("done");
   });
 });
@@ -188,6 +199,22 @@ describe("a wake-up", () => {
     await vi.advanceTimersByTimeAsync(0);
     expect(stream.times().slice(before)).toEqual([20_000]);
     expect(await stream.ending).toBe("done");
+  });
+
+  it("ends a wait once what the server asked for is over, and not before", async () => {
+    const asking = (): Reply => sse([event({ id: "1", retry: 1000, data: note(1) })], "cut");
+    const stream = resumed({ reply: inTurn(asking, down, down, down, down, down, down, down, answer) });
+    // Six fail after 1, 1, 1, 1, 2 and 4 s; the next wait is one of 8 s.
+    await vi.advanceTimersByTimeAsync(10_500);
+    const { length } = stream.attempts;
+    stream.wake();
+    await vi.advanceTimersByTimeAsync(400);
+    expect(stream.attempts).toHaveLength(length);
+    await vi.advanceTimersByTimeAsync(1000);
+    stream.wake();
+    await vi.advanceTimersByTimeAsync(0);
+    expect(stream.attempts).toHaveLength(length + 1);
+    stream.abort.abort();
   });
 
   it("does not lengthen the waits that follow: what failed then says nothing of the network's state later", async () => {

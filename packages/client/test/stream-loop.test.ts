@@ -228,12 +228,47 @@ describe("a connection that falls silent", () => {
     expect(await stream.ending).toBe("done");
   });
 
-  it("is left alone where it has no cursor: nothing could be resumed", async () => {
-    const stream = runScripted({ reply: () => sse([event({ data: note(1) })], "stall") });
+  /** Two keep-alives, ten seconds from each other, and then nothing more. */
+  const beating = (): Response => {
+    let beats = 0;
+    const pull = async (controller: ReadableStreamDefaultController<Uint8Array>): Promise<void> => {
+      if (beats === 2) return new Promise(() => undefined);
+      if (beats > 0) await new Promise((resolve) => setTimeout(resolve, 10_000));
+      beats += 1;
+      controller.enqueue(new TextEncoder().encode(": keep-alive\n\n"));
+    };
+    return new Response(new ReadableStream({ pull }, { highWaterMark: 0 }), {
+      headers: { "Content-Type": "text/event-stream" },
+    });
+  };
+
+  it.each([
+    ["a call that must not run twice, which could not be resumed", { reply: beating }],
+    [
+      "a standalone stream whose server sends no keep-alives",
+      { reply: () => sse([], "stall"), listening: true },
+    ],
+    ["a read whose server sends no keep-alives", { reply: () => sse([], "stall"), resendable: true }],
+  ])("is left alone where it has no cursor, as %s", async (_name, options) => {
+    const stream = runScripted(options);
     await vi.advanceTimersByTimeAsync(86_400_000);
-    expect(stream.attempts).toHaveLength(1);
+    expect([stream.attempts.length, stream.gaps()]).toEqual([1, 0]);
     stream.abort.abort();
   });
+
+  it.each([
+    ["standalone stream", { listening: true }, "GET", 1],
+    ["read", { resendable: true }, "POST", 0],
+  ])(
+    "is replaced when its keep-alives stay out, though it has no cursor: a %s",
+    async (_name, options, method, gaps) => {
+      const stream = runScripted({ ...options, reply: inTurn(beating, () => sse([], "stall")) });
+      await vi.advanceTimersByTimeAsync(60_000);
+      expect(stream.attempts).toMatchObject([{ method }, { method, at: 40_000 }]);
+      expect(stream.gaps()).toBe(gaps);
+      stream.abort.abort();
+    },
+  );
 
   it("is never given up as long as resuming it succeeds", async () => {
     const stream = resumed({ reply: () => sse([], "stall") });

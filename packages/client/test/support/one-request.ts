@@ -43,6 +43,7 @@ export async function open(
       authProvider: undefined,
       maxMessageLength: 1000,
       answerTimeoutMs: 30_000,
+      loginTimeoutMs: 30 * 60_000,
       ...http,
       fetch: async (_url, init = {}) => {
         const answer = answers[sent.length];

@@ -108,6 +108,7 @@ export function runScripted(options: ScriptedStreamOptions): ScriptedStream {
       authProvider: options.authProvider,
       maxMessageLength: 1_000_000,
       answerTimeoutMs: options.answerTimeoutMs ?? 30_000,
+      loginTimeoutMs: 30 * 60_000,
     },
     wake: {
       isOffline: options.isOffline ?? (() => false),
