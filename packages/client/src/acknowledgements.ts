@@ -1,3 +1,6 @@
+/** Finished streams that wait for the app to acknowledge them. */
+const MAX_FINISHED = 100;
+
 /**
  * Lets cursors become persistable only when the app has had their messages.
  *
@@ -8,6 +11,7 @@ export class Acknowledgements {
   readonly #manual: boolean;
   /** By stream: what an app never acknowledges must not pile up. */
   readonly #waiting = new Map<object, () => void>();
+  readonly #finished = new Set<object>();
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(manual: boolean) {
@@ -24,6 +28,22 @@ export class Acknowledgements {
     this.#timer ??= setTimeout(() => this.acknowledge(), 0);
   }
 
+  /**
+   * The same for what ends a stream. An app that never acknowledges must not keep ever more of them: of more than 100
+   * the oldest counts as handled.
+   */
+  finally(stream: object, release: () => void): void {
+    this.after(stream, release);
+    if (!this.#manual) return;
+    this.#finished.add(stream);
+    const [oldest] = this.#finished;
+    if (this.#finished.size <= MAX_FINISHED || oldest === undefined) return;
+    const handled = this.#waiting.get(oldest);
+    this.#finished.delete(oldest);
+    this.#waiting.delete(oldest);
+    handled?.();
+  }
+
   /** Everything that was handed over so far is handled. */
   acknowledge(): void {
     const released = [...this.#waiting.values()];
@@ -36,5 +56,6 @@ export class Acknowledgements {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     this.#waiting.clear();
+    this.#finished.clear();
   }
 }

@@ -28,6 +28,8 @@ export interface Call extends StreamTask {
   isParked: boolean;
   /** Whether the response was a task, whose progress goes on (MCP 2025-11-25, Tasks). */
   isTask: boolean;
+  /** Whether it may be executed again where nobody knows of the first time. */
+  readonly canRunAnew: () => boolean;
 }
 
 interface NewCall extends Pick<Call, "session" | "request" | "key" | "cursor" | "take"> {
@@ -39,8 +41,10 @@ interface NewCall extends Pick<Call, "session" | "request" | "key" | "cursor" | 
 
 /** A request in flight, of which nothing was sent yet. */
 export function createCall({ isHarmless, mayBeSent = true, ...given }: NewCall): Call {
+  const canRunAnew = (): boolean => mayBeSent && isHarmless();
   const call: Call = {
     ...given,
+    canRunAnew,
     abort: new AbortController(),
     previous: undefined,
     done: Promise.resolve(),
@@ -49,7 +53,7 @@ export function createCall({ isHarmless, mayBeSent = true, ...given }: NewCall):
     wasSent: false,
     isParked: false,
     isTask: false,
-    isResendable: () => mayBeSent && (call.session.isIdempotent || isHarmless()),
+    isResendable: () => (mayBeSent && call.session.isIdempotent) || canRunAnew(),
   };
   return call;
 }

@@ -2,18 +2,22 @@ import { ResumeError } from "./errors.js";
 import type { CallsOptions } from "./calls-options.js";
 import { type Call, createCall, keyOf, originOf, outlivesFailure, saveCursor, savedCallOf } from "./call.js";
 import { type InterruptedCall, PreviousCall } from "./interrupted.js";
-import { isRecord, isResponse, type JsonRpcMessage, type JsonRpcRequest, type Params } from "./json-rpc.js";
+import {
+  isRecord,
+  isResponse,
+  type JsonRpcMessage,
+  type JsonRpcRequest,
+  type JsonRpcResponse,
+  type Params,
+} from "./json-rpc.js";
+import { runCall } from "./run-call.js";
 import type { Origin } from "./server-requests.js";
 import { exchange, Session } from "./session.js";
 import type { SavedCall } from "./session-state.js";
 import { isSetting, rememberSetting } from "./settings.js";
 import { StreamCursor } from "./stream-cursor.js";
-import { runStream } from "./stream-loop.js";
 import type { StreamTask } from "./stream-task.js";
 import { withWireId } from "./wire-ids.js";
-
-/** A call that loses its session so often in a row is given up. */
-const MAX_SESSIONS = 3;
 
 /** The requests in flight: those of this life, and those that an earlier one left behind. */
 export class Calls {
@@ -63,11 +67,13 @@ export class Calls {
       request: wire,
       key,
       cursor: new StreamCursor(),
-      take: (messages) => this.#take(call, request, messages),
+      take: (messages) => this.#take(call, messages),
       isHarmless: () => resendable.has(wire),
     });
     this.#calls.set(wire.id, call);
-    state.change((record) => record.calls.push(savedCallOf(call, saveParams ? request.params : undefined)));
+    state.change((record) =>
+      record.calls.push(savedCallOf(call, saveParams ? (request.params ?? {}) : undefined)),
+    );
     call.done = this.#finish(call);
     return call.done;
   }
@@ -104,7 +110,7 @@ export class Calls {
       // The entry comes first: a call that was sent and then forgotten would be lost silently.
       await this.#options.state.flush();
       call.abort.signal.throwIfAborted();
-      await this.#runInSessions(call);
+      await runCall(call, this.#options);
     } catch (error) {
       // After close() the entry stays, for the next life.
       if (this.#options.signal.aborted) throw error;
@@ -120,38 +126,9 @@ export class Calls {
     }
   }
 
-  async #runInSessions(call: Call): Promise<void> {
-    const { keeper, link, resendable, state } = this.#options;
-    for (let sessions = 1; ; sessions += 1) {
-      try {
-        await runStream(call, link, call.abort.signal);
-        return;
-      } catch (error) {
-        if (!(error instanceof ResumeError) || error.code !== "session-lost") throw error;
-        const { maybeExecuted } = error;
-        const session = await keeper.successorOf(call.session, error, call.abort.signal);
-        const mayRunAgain = call.previous === undefined && (!maybeExecuted || resendable.has(call.request));
-        if (!mayRunAgain || sessions >= MAX_SESSIONS) throw error;
-        call.session = session;
-        call.wasSent ||= maybeExecuted;
-        call.cursor.reset();
-        call.isBegun = false;
-        state.change((record) => {
-          const saved = record.calls.find(({ id }) => id === call.request.id);
-          delete saved?.session;
-          delete saved?.cursor;
-        });
-      }
-    }
-  }
-
   /** Takes what came on the stream of a call of this life. */
-  #take(
-    call: Call,
-    request: JsonRpcRequest,
-    messages: readonly JsonRpcMessage[],
-  ): Promise<boolean> | boolean {
-    const { receive, resendable, state } = this.#options;
+  #take(call: Call, messages: readonly JsonRpcMessage[]): Promise<boolean> | boolean {
+    const { receive, state } = this.#options;
     const origin = originOf(call);
     const isFirst = !call.isBegun;
     call.isBegun = true;
@@ -163,11 +140,7 @@ export class Calls {
     }
     for (const message of messages) {
       if (isResponse(message) && (message.id ?? call.request.id) === call.request.id) {
-        call.isAnswered = true;
-        call.isTask = "result" in message && isRecord(message.result.task);
-        resendable.learn(request, message);
-        if ("result" in message && isSetting(request))
-          state.change((record) => rememberSetting(record, request));
+        this.#answered(call, message);
         receive({ ...message, id: call.request.id }, origin);
       } else receive(message, origin);
     }
@@ -175,10 +148,32 @@ export class Calls {
     return call.isAnswered;
   }
 
+  /** Notes what an answer says beyond the call. */
+  #answered(call: Call, message: JsonRpcResponse): void {
+    const { request } = call;
+    call.isAnswered = true;
+    call.isTask = "result" in message && isRecord(message.result.task);
+    this.#options.resendable.learn(request, message);
+    if ("result" in message && isSetting(request))
+      this.#options.state.change((record) => rememberSetting(record, request));
+  }
+
+  /** A response came on another stream than its call's: nothing more is to come on that one. */
+  answeredElsewhere(id: unknown): void {
+    const call = this.#calls.get(String(id));
+    if (call === undefined || call.isAnswered || call.previous !== undefined) return;
+    call.isAnswered = true;
+    call.abort.abort();
+    this.#forget(call);
+  }
+
   /** Notes how far a call's stream was handed over, and lets the record follow when the app has had it. */
   #moved(call: Call, origin: Origin, isAnswered: boolean): void {
     this.#received(origin);
-    this.#options.acknowledgements.after(call, () => this.#handled(call, origin, isAnswered));
+    const { acknowledgements } = this.#options;
+    const handled = (): void => this.#handled(call, origin, isAnswered);
+    if (isAnswered) acknowledgements.finally(call, handled);
+    else acknowledgements.after(call, handled);
   }
 
   #received({ eventId, stream }: Origin): void {
@@ -227,7 +222,9 @@ export class Calls {
     });
     const take: StreamTask["take"] = async (messages) => {
       const origin = originOf(call);
-      const isAnswered = messages.some((message) => isResponse(message) && (message.id ?? id) === id);
+      const answer = messages.find((message) => isResponse(message) && (message.id ?? id) === id);
+      const isAnswered = answer !== undefined;
+      if (isAnswered) this.#answered(call, answer as JsonRpcResponse);
       const forward = (message: JsonRpcMessage): void => receive(message, origin);
       const handled = (): void => this.#moved(call, origin, isAnswered);
       await previous.offer({ messages, forward, handled }, call.abort.signal);
@@ -265,7 +262,7 @@ export class Calls {
         const message = "The previous life ended before the answer began";
         throw new ResumeError("interrupted", message, { maybeExecuted: true });
       }
-      await this.#runInSessions(call);
+      await runCall(call, this.#options);
     } catch (cause) {
       const error =
         cause instanceof ResumeError ? cause : new ResumeError("closed", "The call was ended", { cause });

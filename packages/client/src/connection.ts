@@ -52,9 +52,9 @@ export async function runConnection(
   if (opened.kind === "events" || opened.kind === "json") session.id ??= opened.sessionId;
   if (isPost && !isRequest(message)) {
     if (opened.kind === "events") void opened.body.cancel().catch(() => undefined);
-    // Some servers say 200 to a notification, with nothing in it, instead of 202.
-    const isEmpty = opened.kind === "unreadable" && opened.contentType === undefined;
-    if (isEmpty || opened.kind === "events" || opened.kind === "json" || opened.kind === "accepted")
+    // Some servers say 200 to a notification instead of 202, with whatever in it. A captive portal has a page.
+    const isPage = opened.kind === "unreadable" && /html/i.test(opened.contentType ?? "");
+    if (opened.kind !== "refused" && opened.kind !== "unreachable" && !isPage)
       return { ...shut, outcome: { kind: "answered" } };
   }
   switch (opened.kind) {

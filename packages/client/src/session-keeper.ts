@@ -7,6 +7,7 @@ import {
   type JsonRpcResponse,
   type Params,
 } from "./json-rpc.js";
+import type { Origin } from "./server-requests.js";
 import { exchange, Session } from "./session.js";
 import type { SessionState } from "./session-state.js";
 import { listChanges, settingRequests } from "./settings.js";
@@ -24,7 +25,7 @@ export interface SessionKeeperOptions {
   readonly link: Link;
   readonly signal: AbortSignal;
   /** Takes messages for the SDK's client. */
-  readonly receive: (message: JsonRpcMessage) => void;
+  readonly receive: (message: JsonRpcMessage, origin?: Origin) => void;
   readonly onReplaced: (cause: Error) => void;
   readonly onError: (error: Error) => void;
 }
@@ -42,6 +43,7 @@ export class SessionKeeper {
   #begun: { readonly session: Session; readonly handshake: Handshake } | undefined;
   #current: Session;
   #replacing: Promise<Session> | undefined;
+  #beginning: Promise<unknown> = Promise.resolve();
   #replacedAt = 0;
   #attempt = 0;
 
@@ -133,6 +135,29 @@ export class SessionKeeper {
     }
   }
 
+  /** Sends a notification, in a new session when the server has lost the current one. @throws {ResumeError} */
+  async notify(notification: JsonRpcMessage): Promise<void> {
+    const { link, signal } = this.#options;
+    const session = this.#current;
+    try {
+      await exchange(session, notification, link, signal);
+    } catch (error) {
+      if (!(error instanceof ResumeError) || error.code !== "session-lost") throw error;
+      await exchange(await this.successorOf(session, error, signal), notification, link, signal);
+    }
+  }
+
+  /** The session to end: a new one, when one is being made. @throws when that takes longer than a server may. */
+  async last(): Promise<Session> {
+    const { link, signal } = this.#options;
+    await within(
+      this.#beginning.catch(() => undefined),
+      link.http.answerTimeoutMs,
+      signal,
+    );
+    return this.#current;
+  }
+
   async #replace(cause: ResumeError): Promise<Session> {
     const { link, onError, onReplaced, receive, signal, state } = this.#options;
     const { initialize } = state.record;
@@ -142,7 +167,23 @@ export class SessionKeeper {
     const none = { retryMs: undefined, retryAfterMs: undefined };
     await sleep(backoff({ attempt: this.#attempt, ...none, random: link.random() }).delayMs, signal);
     this.#replacedAt = Date.now();
-    const { params } = initialize;
+    const beginning = this.#begin(initialize.params);
+    this.#beginning = beginning;
+    const { result, session } = await beginning;
+    for (const setting of settingRequests(state.record)) {
+      await this.#ask(session, setting).catch((error: unknown) => {
+        signal.throwIfAborted();
+        onError(error as Error);
+      });
+    }
+    onReplaced(cause);
+    for (const change of listChanges(result)) receive(change);
+    return session;
+  }
+
+  /** Makes a new session in place of a lost one. */
+  async #begin(params: Params): Promise<{ readonly session: Session; readonly result: Params }> {
+    const { link, signal, state } = this.#options;
     const session = new Session();
     const answer = await this.#ask(session, { jsonrpc: "2.0", id: 0, method: "initialize", params });
     if (!("result" in answer))
@@ -155,22 +196,16 @@ export class SessionKeeper {
     state.change((record) => {
       record.serverRequests = record.serverRequests.filter((request) => request.session?.id !== lost);
     });
-    for (const setting of settingRequests(state.record)) {
-      await this.#ask(session, setting).catch((error: unknown) => {
-        signal.throwIfAborted();
-        onError(error as Error);
-      });
-    }
-    onReplaced(cause);
-    for (const change of listChanges(result)) receive(change);
-    return session;
+    return { session, result };
   }
 
   async #ask(session: Session, request: JsonRpcRequest): Promise<JsonRpcResponse> {
     const { ids, link, receive, signal } = this.#options;
     const wire = ids.outgoing(request);
     try {
-      const answer = await exchange(session, wire, link, signal, receive);
+      const answer = await exchange(session, wire, link, signal, (message) =>
+        receive(message, { stream: { id: wire.id, method: wire.method }, session, eventId: undefined }),
+      );
       if (answer === undefined || !isResponse(answer))
         throw new ResumeError("protocol", `The server accepted ${request.method} without answering it`);
       return { ...answer, id: request.id };

@@ -229,9 +229,10 @@ export class SessionState {
     }
   }
 
-  /** Forgets everything, in the store too. @throws {ResumeError} `state-unavailable` */
+  /** Forgets everything, in the store too, and saves nothing more. @throws {ResumeError} `state-unavailable` */
   async clear(): Promise<void> {
     await this.flush();
+    this.#isWritable = false;
     this.record = emptyRecord();
     await this.#within((slot) => slot.clear());
   }

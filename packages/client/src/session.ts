@@ -1,5 +1,7 @@
-import { isRecord, isResponse, type JsonRpcMessage, type Params } from "./json-rpc.js";
-import type { SessionRef } from "./open-stream.js";
+import { ResumeError } from "./errors.js";
+import { follow } from "./follow.js";
+import { isRecord, isRequest, isResponse, type JsonRpcMessage, type Params } from "./json-rpc.js";
+import { type HttpOptions, openStream, type SessionRef } from "./open-stream.js";
 import type { SavedSession } from "./session-state.js";
 import { runStream } from "./stream-loop.js";
 import type { Link, StreamTask } from "./stream-task.js";
@@ -46,6 +48,7 @@ export async function exchange(
   signal: AbortSignal,
   onOther: (message: JsonRpcMessage) => void = () => undefined,
 ): Promise<JsonRpcMessage | undefined> {
+  const id = isRequest(message) ? message.id : undefined;
   let answer: JsonRpcMessage | undefined;
   const task: StreamTask = {
     session,
@@ -55,12 +58,27 @@ export async function exchange(
     isResendable: () => true,
     take(messages) {
       for (const received of messages) {
-        if (isResponse(received)) answer ??= received;
+        // An error need not say which request it answers.
+        if (isResponse(received) && (received.id ?? id) === id) answer ??= received;
         else onOther(received);
       }
       return answer !== undefined;
     },
   };
-  await runStream(task, link, signal);
+  const abort = follow(signal);
+  try {
+    await runStream(task, link, abort.signal);
+  } finally {
+    abort.abort();
+  }
   return answer;
+}
+
+/** Tells the server that a session is over, once. @throws {ResumeError} `http`, `gave-up` */
+export async function endSession(http: HttpOptions, session: Session, signal: AbortSignal): Promise<void> {
+  const opened = await openStream(http, session, { method: "DELETE" }, signal);
+  if (opened.kind === "refused" && opened.status !== 405 && opened.status !== 404)
+    throw new ResumeError("http", `The server refused to end the session (${opened.status})`, opened);
+  if (opened.kind === "unreachable")
+    throw new ResumeError("gave-up", "The server could not be told that the session is over", opened);
 }

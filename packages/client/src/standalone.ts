@@ -1,6 +1,7 @@
 import type { Acknowledgements } from "./acknowledgements.js";
 import { ResumeError } from "./errors.js";
 import type { StreamName } from "./events.js";
+import { follow } from "./follow.js";
 import type { JsonRpcMessage } from "./json-rpc.js";
 import type { Origin } from "./server-requests.js";
 import type { Session } from "./session.js";
@@ -36,16 +37,9 @@ export class Standalone {
   /** Opens the stream, if it is not open. A server that offers none answers 405; that is no error. */
   start(): void {
     if (this.#abort !== undefined || this.#options.signal.aborted) return;
-    const abort = new AbortController();
+    const abort = follow(this.#options.signal);
     this.#abort = abort;
-    const onClose = (): void => abort.abort(this.#options.signal.reason);
-    this.#options.signal.addEventListener("abort", onClose, { signal: abort.signal });
     void this.#listen(abort.signal).finally(() => abort.abort());
-  }
-
-  /** Ends the stream for good. */
-  stop(): void {
-    this.#abort?.abort();
   }
 
   /** Opens it in the new session, from its beginning. */

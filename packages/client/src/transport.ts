@@ -2,10 +2,11 @@ import { Acknowledgements } from "./acknowledgements.js";
 import { Calls } from "./calls.js";
 import { ResumeError } from "./errors.js";
 import { type StreamName, TransportEvents, type TransportStatus } from "./events.js";
+import { follow } from "./follow.js";
 import type { InterruptedCall } from "./interrupted.js";
 import { isRequest, isResponse, type JsonRpcMessage } from "./json-rpc.js";
 import { createLink } from "./link.js";
-import { type HttpOptions, openStream } from "./open-stream.js";
+import type { HttpOptions } from "./open-stream.js";
 import {
   type ResumableTransportOptions,
   type ValidOptions,
@@ -14,7 +15,7 @@ import {
 } from "./options.js";
 import { Resendable } from "./resendable.js";
 import { type Origin, ServerRequests } from "./server-requests.js";
-import { exchange, type Session } from "./session.js";
+import { endSession, type Session } from "./session.js";
 import { SessionKeeper } from "./session-keeper.js";
 import { SessionState } from "./session-state.js";
 import { Standalone } from "./standalone.js";
@@ -29,6 +30,8 @@ interface Life {
   readonly calls: Calls;
   readonly asked: ServerRequests;
   readonly standalone: Standalone;
+  /** Ends it, with what becomes of its calls. */
+  readonly end: AbortController;
 }
 
 /**
@@ -89,8 +92,9 @@ export class ResumableTransport extends TransportEvents {
   async start(): Promise<void> {
     if (this.#isStarted) throw new ResumeError("closed", "The transport was started before; make a new one");
     this.#isStarted = true;
-    const { signal } = this.#abort;
-    const onError = (error: Error): void => this.onerror?.(error);
+    const end = follow(this.#abort.signal);
+    const { signal } = end;
+    const onError = this.#onError;
     const { maxAgeMs, partition, store } = this.#options;
     const scope = { serverUrl: this.#http.url, partition };
     const state = await SessionState.open({ store, scope, maxAgeMs, onError, signal });
@@ -122,7 +126,7 @@ export class ResumableTransport extends TransportEvents {
       maxQueuedMessages: this.#options.maxQueuedMessages,
     });
     const standalone = new Standalone({ ...common, keeper, acknowledgements, onCursor });
-    this.#life = { link, state, keeper, calls, asked, standalone };
+    this.#life = { link, state, keeper, calls, asked, standalone, end };
   }
 
   /**
@@ -138,6 +142,7 @@ export class ResumableTransport extends TransportEvents {
   ): Promise<void> {
     const life = this.#life;
     if (life === undefined || this.#abort.signal.aborted) throw this.#closed();
+    if (life.end.signal.aborted) throw new ResumeError("session-lost", "The session was ended; connect anew");
     if (options?.resumptionToken !== undefined) {
       throw new ResumeError(
         "invalid-option",
@@ -160,7 +165,7 @@ export class ResumableTransport extends TransportEvents {
       await keeper.initialized(message);
       this.#connected(life);
     } else if (message.method === "notifications/cancelled") await calls.cancel(message.params ?? {});
-    else await exchange(keeper.current, message, life.link, this.#abort.signal);
+    else await keeper.notify(message);
   }
 
   /** The protocol version that the SDK's client settled on. */
@@ -179,7 +184,8 @@ export class ResumableTransport extends TransportEvents {
   }
 
   /**
-   * Ends the session at the server and forgets the saved state. A server may refuse that with 405.
+   * Ends the session at the server and forgets the saved state. A server may refuse that with 405. What was running
+   * fails with `session-lost`, and so does what is sent after it.
    *
    * @throws {ResumeError} `http` when the server refuses otherwise, `gave-up` when it does not answer: the saved state
    * is forgotten all the same; `closed` after close().
@@ -188,18 +194,14 @@ export class ResumableTransport extends TransportEvents {
     if (this.#abort.signal.aborted) throw this.#closed();
     const life = this.#life;
     if (life === undefined) return;
-    life.standalone.stop();
-    const session = life.keeper.current;
+    const session = await life.keeper.last().catch(() => life.keeper.current);
+    const text = "terminateSession() has ended the session";
+    life.end.abort(new ResumeError("session-lost", text, { maybeExecuted: true }));
     this.#acknowledgements.drop();
-    await life.state.clear().catch((error: unknown) => this.onerror?.(error as Error));
+    await life.state.clear().catch(this.#onError);
     if (session.id === undefined) return;
-    const opened = await openStream(this.#http, session, { method: "DELETE" }, this.#abort.signal);
-    session.id = undefined;
-    this.#nameSession(life.keeper);
-    if (opened.kind === "refused" && opened.status !== 405 && opened.status !== 404)
-      throw new ResumeError("http", `The server refused to end the session (${opened.status})`, opened);
-    if (opened.kind === "unreachable")
-      throw new ResumeError("gave-up", "The server could not be told that the session is over", opened);
+    delete this.sessionId;
+    await endSession(this.#http, session, this.#abort.signal);
   }
 
   /** Ends every connection and gives the saved state back, for the next life to go on with. */
@@ -213,7 +215,7 @@ export class ResumableTransport extends TransportEvents {
     // What was handed over in this very tick has its handlers run before the next one.
     await new Promise((resolve) => setTimeout(resolve, 0));
     this.#acknowledgements.drop();
-    await this.#life?.state.release().catch((error: unknown) => this.onerror?.(error as Error));
+    await this.#life?.state.release().catch(this.#onError);
     this.#publish({ state: "closed" });
     this.onclose?.();
   }
@@ -233,7 +235,7 @@ export class ResumableTransport extends TransportEvents {
     const unanswered = life.asked.unanswered();
     // After the SDK's client has finished connecting.
     setTimeout(() => {
-      if (this.#abort.signal.aborted) return;
+      if (life.end.signal.aborted) return;
       for (const request of unanswered) this.#hand(request);
       life.calls.resume();
       life.standalone.start();
@@ -253,7 +255,10 @@ export class ResumableTransport extends TransportEvents {
       const missed = notification.params?.missed;
       const stream = origin?.stream ?? { id: undefined, method: undefined };
       this.dispatch("gap", { stream, missed: typeof missed === "number" ? missed : undefined });
-    } else this.#ids.incoming(message, this.#hand);
+    } else {
+      this.#ids.incoming(message, this.#hand);
+      if (isResponse(message)) this.#life?.calls.answeredElsewhere(message.id);
+    }
   }
 
   readonly #hand = (message: JsonRpcMessage): void => {
@@ -267,9 +272,20 @@ export class ResumableTransport extends TransportEvents {
     try {
       this.onmessage?.(message);
     } catch (error) {
-      this.onerror?.(error as Error);
+      this.#onError(error);
     }
   }
+
+  /** An app whose `onerror` throws hears of that as of a listener that throws, and nothing here stops for it. */
+  readonly #onError = (error: unknown): void => {
+    try {
+      this.onerror?.(error as Error);
+    } catch (thrown) {
+      queueMicrotask(() => {
+        throw thrown;
+      });
+    }
+  };
 
   #link(): Link {
     return createLink({
@@ -280,7 +296,7 @@ export class ResumableTransport extends TransportEvents {
         if (this.#isConnected) this.#publish(status);
       },
       onEvent: (type, detail) => this.dispatch(type, detail),
-      onError: (error) => this.onerror?.(error),
+      onError: this.#onError,
     });
   }
 

@@ -124,3 +124,20 @@ test('with ack: "manual" even the response comes again until it is acknowledged'
   await second.client.close();
   expect((await startLife(server.url, store)).transport.interrupted()).toEqual([]);
 });
+
+test('with ack: "manual" an app that never acknowledges keeps 100 finished calls, and no running one is let go', async () => {
+  const server = await startServer();
+  const store = openStore();
+  const life = await startLife(server.url, store, { ack: "manual" });
+  const running = callTool(life, "running");
+  (await server.call("running")).progress(1);
+  await eventually(() => expect(running.seen).toEqual([1]));
+  for (let n = 0; n < 105; n += 1) {
+    const { result } = callTool(life, `work${n}`);
+    (await server.call(`work${n}`)).result({ content: [] });
+    await result;
+  }
+  await eventually(() => expect(store.records.at(-1)?.calls).toHaveLength(101));
+  const names = store.records.at(-1)!.calls.map(({ params }) => params?.name);
+  expect(names.slice(0, 2)).toEqual(["running", "work5"]);
+});

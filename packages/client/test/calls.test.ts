@@ -381,3 +381,40 @@ test("a keyed call that cannot go on fails once, and is run when it is made agai
   (await server.call("work", 1)).result(textResult("anew"));
   expect(textOf(await result)).toBe("anew");
 });
+
+test("a response that comes on another call's stream ends its own call, whose stream is closed", async () => {
+  const server = await startServer();
+  const store = openStore();
+  const life = await startLife(server.url, store);
+  const [a, b] = [callTool(life, "a"), callTool(life, "b")];
+  const [onA, onB] = [await server.call("a"), await server.call("b")];
+  onA.stream.append({ jsonrpc: "2.0", id: onB.message.id, result: textResult("of b") });
+  expect(textOf(await b.result)).toBe("of b");
+  await eventually(() => expect(onB.stream.isConnected).toBe(false));
+  await eventually(() => expect(store.records.at(-1)?.calls).toMatchObject([{ id: onA.message.id }]));
+  onA.result(textResult("of a"));
+  expect(textOf(await a.result)).toBe("of a");
+  expect(life.errors).toEqual([]);
+});
+
+test("many calls that are cancelled in an outage warn of no leak, and are all told of when it is over", async () => {
+  const server = await startServer();
+  const life = await startLife(server.url);
+  const aborts = Array.from({ length: 30 }, () => new AbortController());
+  const results = aborts.map(({ signal }, n) => callTool(life, `work${n}`, { signal }));
+  await eventually(() => expect(server.calls).toHaveLength(30));
+  const warnings: Error[] = [];
+  const note = (warning: Error): void => void warnings.push(warning);
+  process.on("warning", note);
+  let isDown = true;
+  server.refuse = () => (isDown ? (response) => response.destroy() : undefined);
+  for (const abort of aborts) abort.abort();
+  await Promise.allSettled(results.map(({ result }) => result));
+  await eventually(() => expect(server.count("notifications/cancelled")).toBeGreaterThanOrEqual(30));
+  isDown = false;
+  const told = () =>
+    new Set(server.messages("notifications/cancelled").map(({ params }) => params?.requestId));
+  await eventually(() => expect(told().size).toBe(30));
+  process.off("warning", note);
+  expect(warnings).toEqual([]);
+});

@@ -343,3 +343,61 @@ test("a new session that the server never grants is waited for no longer than ma
   await expect(calls[0]!.result).rejects.toThrow();
   expect(await failureOf(calls[1]!.result)).toMatchObject({ code: "session-lost", maybeExecuted: true });
 });
+
+test("calls of an earlier life run again in a new session where that does no harm; others say that they may have run", async () => {
+  const server = await startServer();
+  const store = openStore();
+  const first = await startLife(server.url, store);
+  const listed = first.client.listTools();
+  listed.catch(() => undefined);
+  callTool(first, "once");
+  const [read, once] = [await server.call("tools/list"), await server.call("once")];
+  await eventually(() => expect(store.records.at(-1)?.calls.every(({ cursor }) => cursor)).toBe(true));
+  await first.client.close();
+  server.sessions.clear();
+
+  const second = await startLife(server.url, store);
+  const [reading, calling] = ["tools/list", "tools/call"].map(
+    (name) => second.transport.interrupted().find(({ method }) => method === name)!.result,
+  );
+  expect(await failureOf(calling!)).toMatchObject({ code: "session-lost", maybeExecuted: true });
+  const again = await server.call("tools/list", 1);
+  again.result({ tools: [] });
+  expect(await reading).toEqual({ tools: [] });
+  expect([again.message.id, server.calls.length]).toEqual([read.message.id, 3]);
+  expect([once.message.method, server.count("initialize")]).toEqual(["tools/call", 2]);
+});
+
+test("a notification that meets a lost session makes a new one, and is sent there", async () => {
+  const server = await startServer({ get: 405 });
+  const { client, told } = await startLife(server.url, memoryStore(), {
+    capabilities: { roots: { listChanged: true } },
+  });
+  server.sessions.clear();
+  await client.sendRootsListChanged();
+  const sessions = server.received.flatMap(({ headers, rpc }) =>
+    rpc === "notifications/roots/list_changed" ? [headers["mcp-session-id"]] : [],
+  );
+  expect(sessions).toHaveLength(2);
+  expect(sessions[1]).toBe(server.session.id);
+  expect(told("sessionreplaced")).toHaveLength(1);
+});
+
+test("what an interrupted request has set for the session is set in the next one too", async () => {
+  const server = await startServer({ capabilities: LISTS });
+  const store = openStore();
+  const first = await startLife(server.url, store);
+  // Answered only after the reload.
+  server.refuse = ({ method, rpc }) => {
+    if (rpc === "resources/subscribe") return (response) => response.destroy();
+    return method === "GET" ? 503 : undefined;
+  };
+  first.client.subscribeResource({ uri: "a:1" }).catch(() => undefined);
+  await eventually(() => expect(server.count("resources/subscribe")).toBeGreaterThan(0));
+  await first.client.close();
+  server.refuse = () => undefined;
+
+  const second = await startLife(server.url, store);
+  expect(await second.transport.interrupted()[0]!.result).toEqual({});
+  await eventually(() => expect(store.records.at(-1)?.subscriptions).toEqual(["a:1"]));
+});

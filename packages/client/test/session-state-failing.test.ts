@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { memoryStore, type Slot, type StateStore } from "../src/index.js";
 import { callTool, prepareLife, startLife, textOf, textResult } from "./sdk/clients.js";
 import { startServer } from "./sdk/mcp-server.js";
@@ -134,4 +134,40 @@ test("state older than maxAgeMs is forgotten", async () => {
     await life.client.close();
     expect(server.count("initialize")).toBeGreaterThan(1);
   });
+});
+
+test("an onerror that throws is heard of as any listener that throws, and what is saved later is saved", async () => {
+  const thrown: unknown[] = [];
+  const later = globalThis.queueMicrotask;
+  vi.stubGlobal("queueMicrotask", (work: () => void) =>
+    later(() => {
+      try {
+        work();
+      } catch (error) {
+        thrown.push(error);
+      }
+    }),
+  );
+  onTestFinished(() => void vi.unstubAllGlobals());
+  const server = await startServer();
+  let isFull = true;
+  const saved: unknown[] = [];
+  const store = storeWith({
+    save: async (record) => {
+      if (isFull) throw new Error("no room");
+      saved.push(record);
+    },
+  });
+  const { client, transport } = prepareLife(server.url, store);
+  const broken = new Error("the app's own fault");
+  client.onerror = () => {
+    throw broken;
+  };
+  await client.connect(transport);
+  expect(thrown).toContain(broken);
+  isFull = false;
+  const { result } = callTool({ client, transport, errors: [], told: () => [] }, "work");
+  (await server.call("work")).result(textResult("works"));
+  expect(textOf(await result)).toBe("works");
+  await eventually(() => expect(saved).not.toEqual([]));
 });

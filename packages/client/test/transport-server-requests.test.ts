@@ -329,3 +329,29 @@ test("a new session's question is asked although its event and its id are those 
     await expect(result).rejects.toMatchObject({ code: "session-lost" });
   }
 });
+
+test("a ping on the stream of the handshake is answered in its session, in that of a replacement too", async () => {
+  const server = await startServer();
+  server.refuse = ({ rpc, message }) => {
+    if (rpc !== "initialize") return undefined;
+    return (response) => {
+      const session = server.openSession();
+      const result = {
+        protocolVersion: "2025-11-25",
+        capabilities: { tools: {} },
+        serverInfo: { name: "t", version: "1" },
+      };
+      response.writeHead(200, { "Content-Type": "text/event-stream", "Mcp-Session-Id": session.id });
+      const ping = { jsonrpc: "2.0", id: `ping of ${session.id}`, method: "ping" };
+      for (const data of [ping, { jsonrpc: "2.0", id: (message as { id: string }).id, result }])
+        response.write(`data: ${JSON.stringify(data)}\n\n`);
+    };
+  };
+  const life = await startLife(server.url);
+  const { id: lost } = server.session;
+  server.sessions.delete(lost);
+  await life.client.ping();
+  const pings = () => answers(server).filter(({ id }) => String(id).startsWith("ping of"));
+  await eventually(() => expect(pings()).toHaveLength(2));
+  expect(pings().map(({ session, id }) => id === `ping of ${String(session)}`)).toEqual([true, true]);
+});

@@ -122,3 +122,25 @@ describe("a resume that is answered with nothing that could be read", () => {
     expect(messages).toEqual([note(1), RESULT]);
   });
 });
+
+describe("a notification", () => {
+  it.each([
+    ["nothing", () => typeless()],
+    ["text", () => new Response("OK", { headers: { "Content-Type": "text/plain" } })],
+    ["JSON that is no message", () => json({ ok: true })],
+    ["an event stream", () => sse([])],
+  ])(
+    "that is answered 200 with %s was accepted: so do the SDK's clients take it",
+    async (_name, onNotification) => {
+      server.play({ onNotification, onCall: (request) => json(resultOf(request)) });
+      const { call, errors, messages } = await openTransport();
+      await call("tools/list");
+      expect([messages, errors]).toEqual([[RESULT], []]);
+    },
+  );
+
+  it("that is answered with a captive portal's page was not", async () => {
+    server.play({ onNotification: page });
+    expect(await failureOf(openTransport())).toMatchObject({ code: "not-sse" });
+  });
+});

@@ -111,6 +111,14 @@ export class McpServer {
     await eventually(() => expect(this.session.listening.isConnected).toBe(true));
   }
 
+  /** A session as a handshake makes it. */
+  openSession(): ServerSession {
+    const { eventIds = true } = this.#options;
+    const session = new ServerSession(`session-${this.port}-${++this.#opened}`, eventIds);
+    this.sessions.set(session.id, session);
+    return session;
+  }
+
   /** Breaks every connection. */
   cut(): void {
     this.#http.closeAllConnections();
@@ -174,15 +182,8 @@ export class McpServer {
   }
 
   #initialize(message: JsonRpcRequest, response: ServerResponse): void {
-    const {
-      capabilities = { tools: {} },
-      eventIds = true,
-      idempotent,
-      protocolVersion,
-      sessions = true,
-    } = this.#options;
-    const session = new ServerSession(`session-${this.port}-${++this.#opened}`, eventIds);
-    this.sessions.set(session.id, session);
+    const { capabilities = { tools: {} }, idempotent, protocolVersion, sessions = true } = this.#options;
+    const session = this.openSession();
     const experimental = idempotent === true ? { "resumable-mcp": { idempotency: true } } : {};
     const result = {
       protocolVersion: protocolVersion ?? message.params?.protocolVersion,
