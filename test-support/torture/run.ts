@@ -22,15 +22,24 @@ export interface TortureOptions {
   readonly make: MakeTransport;
   readonly seed: number;
   readonly size: Size;
+  /** When a call that has not ended counts as hung, in milliseconds. @defaultValue {@link LIMIT_MS} */
+  readonly limitMs?: number;
 }
 
 /** Runs one client through one scenario, with one seed. */
-export function torture({ scenario, kind, make, seed, size }: TortureOptions): Promise<WeatherRun> {
+export function torture({
+  scenario,
+  kind,
+  make,
+  seed,
+  size,
+  limitMs = LIMIT_MS,
+}: TortureOptions): Promise<WeatherRun> {
   const store = new EventStore({ maxEventsPerStream: 1000 });
   const { sdk, connect } = contestant(kind, seed, make, scenario.patience);
   const eventStoreFor = (sessionId: string) => store.forSession(sessionId);
   const { weather } = scenario;
-  return runWeather({ sdk, eventStoreFor, connect, seed, weather, limitMs: LIMIT_MS, ...size });
+  return runWeather({ sdk, eventStoreFor, connect, seed, weather, limitMs, ...size });
 }
 
 /** What a run took, as a multiple of the ideal: the calm run, and the time in which nothing got through. */

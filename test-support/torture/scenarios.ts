@@ -70,13 +70,16 @@ export const SCENARIOS: readonly Scenario[] = [
   },
   {
     name: "silence",
-    description: "30 % of the connections go silent for ever, a tenth of the resumes at once",
+    description:
+      "30 % of the connections go silent for ever, a tenth of the resumes at once, the rest reset after 6 s on average",
     weather: [
       ...NETWORK,
+      ...CUTS,
+      { kind: "lifetimes", meanMs: 6000 },
       { kind: "silence", share: 0.3, afterBytes: { min: 700, max: 8000 } },
       { kind: "silence", share: 0.1, on: ["resume"] },
     ],
-    cuts: false,
+    cuts: true,
     does: ["silenced"],
     patience: { silenceMs: 1000, answerTimeoutMs: 1000 },
   },
@@ -121,9 +124,14 @@ export const SCENARIOS: readonly Scenario[] = [
   },
   {
     name: "trickle",
-    description: "6 kB/s for each connection, events in two or three pieces",
-    weather: [...NETWORK, { kind: "trickle", bytesPerSecond: 6000 }],
-    cuts: false,
+    description: "6 kB/s for each connection, events in two or three pieces; each reset after 6 s on average",
+    weather: [
+      ...NETWORK,
+      ...CUTS,
+      { kind: "lifetimes", meanMs: 6000 },
+      { kind: "trickle", bytesPerSecond: 6000 },
+    ],
+    cuts: true,
     timeLimit: 1.25,
   },
 ];

@@ -39,6 +39,10 @@ const silence = fc.constant({ kind: "silence" } as const);
 const worldOf = (step: fc.Arbitrary<Step>, listening: boolean): fc.Arbitrary<World> =>
   fc.record({
     steps: fc.array(step, { maxLength: 15, size: "max" }),
+    wakesAt: fc.array(fc.nat({ max: 120_000 }), { maxLength: 10 }),
+    offline: fc.array(fc.record({ from: fc.nat({ max: 60_000 }), lastingMs: fc.nat({ max: 300_000 }) }), {
+      maxLength: 2,
+    }),
     pausesMs: fc.array(fc.oneof(fc.nat({ max: 3000 }), fc.constant(0)), {
       minLength: 1,
       maxLength: 25,
@@ -63,6 +67,9 @@ const anything = fc.oneof(
   { weight: 1, arbitrary: fc.constant({ kind: "page" } as const) },
 );
 
+/** A world that gets no better. Left out: it does. */
+const brokenForGood = fc.option(fc.oneof(transient, failure, silence), { nil: undefined });
+
 /** The numbers of the messages that were delivered, by execution. */
 function delivered(messages: readonly JsonRpcMessage[]): ReadonlyMap<unknown, readonly unknown[]> {
   const byExecution = new Map<unknown, unknown[]>();
@@ -86,8 +93,12 @@ async function run(stream: ScriptedStream, limitMs: number): Promise<void> {
   }
 }
 
+/** How often a reason to try again may end a wait early, for each that was waited out. */
+const EARLY_ATTEMPTS = 4;
+
 /** Nothing is asked for sooner than the server said, and nothing is hammered. */
-function expectPolite(server: SimulatedServer, messagesAt: readonly number[]): void {
+function expectPolite(server: SimulatedServer, messagesAt: readonly number[], isWoken: boolean): void {
+  const span = isWoken ? 6 * (1 + EARLY_ATTEMPTS) + 1 : 6;
   const { connections } = server;
   let idle: number[] = [];
   for (const [n, connection] of connections.entries()) {
@@ -105,7 +116,7 @@ function expectPolite(server: SimulatedServer, messagesAt: readonly number[]): v
     }
     idle.push(connection.at);
     // With a jitter of one half: at once, then 0.25, 0.5, 1, 2 and 4 s later.
-    const sixth = idle.at(-6);
+    const sixth = idle.at(-span);
     if (sixth !== undefined) expect(connection.at - sixth).toBeGreaterThanOrEqual(7750);
   }
 }
@@ -129,7 +140,14 @@ async function play(world: World, resendable: boolean, pingStatus: number, limit
   const server = new SimulatedServer(world);
   const messagesAt: number[] = [];
   const messages: JsonRpcMessage[] = [];
+  const isOffline = (): boolean => {
+    const ms = Date.now() - startedAt;
+    return world.offline.some(({ from, lastingMs }) => ms >= from && ms < from + lastingMs);
+  };
+  const back = world.offline.map(({ from, lastingMs }) => from + lastingMs);
+  const reasons = [...world.wakesAt, ...back].map((ms) => setTimeout(() => stream.wake(), ms));
   const stream = runScripted({
+    isOffline,
     listening: world.listening,
     resendable,
     reply: (n, attempt) => server.reply(n, attempt),
@@ -141,6 +159,7 @@ async function play(world: World, resendable: boolean, pingStatus: number, limit
     },
   });
   await run(stream, limitMs);
+  for (const reason of reasons) clearTimeout(reason);
   return { server, stream: { ...stream, messages }, messagesAt };
 }
 
@@ -151,17 +170,19 @@ describe("the stream loop", () => {
   it("delivers every message of a call once and in order, through any weather that can be outlived", async () => {
     let breaks = 0;
     let repeats = 0;
+    let wakes = 0;
     await fc.assert(
       // The first connection brings a cursor: without one a call that must not run twice ends with its POST.
       fc.asyncProperty(worldOf(weather, false), serve(["close", "cut", "stall"]), async (world, first) => {
         const steps = [{ ...first, primes: true }, ...world.steps];
         const { messagesAt, server, stream } = await play({ ...world, steps }, false, 200, 24 * HOUR);
+        wakes += world.wakesAt.length;
         expect(stream.ended()).toBe("done");
         const numbers = Array.from({ length: server.count }, (_, n) => n + 1);
         expect(delivered(stream.messages)).toEqual(new Map([[1, numbers]]));
         expect(server.executions).toBe(1);
         expect(stream.errors.every(({ code }) => code === "protocol")).toBe(true);
-        expectPolite(server, messagesAt);
+        expectPolite(server, messagesAt, world.wakesAt.length + world.offline.length > 0);
         expectNothingLeft(stream);
         breaks += server.connections.length - 1;
         repeats += server.repeats;
@@ -171,43 +192,55 @@ describe("the stream loop", () => {
     // So that it cannot pass for want of weather.
     expect(breaks).toBeGreaterThan(3 * numRuns);
     expect(repeats).toBeGreaterThan(numRuns);
+    expect(wakes).toBeGreaterThan(numRuns);
   });
 
   it("always settles, runs nothing twice that must run once, and loses or doubles nothing it delivers", async () => {
     const pings = fc.constantFrom(200, 400, 404, 401, 503);
     const endings = new Map<unknown, number>();
     await fc.assert(
-      fc.asyncProperty(worldOf(anything, false), fc.boolean(), pings, async (world, resendable, ping) => {
-        // A POST that is never answered waits for its tool: that is not for the loop to end.
-        const steps = world.steps.filter(({ kind }, n) => kind !== "silence" || n > 0);
-        const { messagesAt, server, stream } = await play({ ...world, steps }, resendable, ping, 24 * HOUR);
-        const isHung = stream.ended() === undefined;
-        if (isHung) {
-          expect(server.connections.at(-1)).toMatchObject({ method: "POST", step: { kind: "silence" } });
-          stream.abort.abort();
-          await vi.advanceTimersByTimeAsync(0);
-        }
-        for (const numbers of delivered(stream.messages).values())
-          expect(numbers).toEqual(numbers.map((_, n) => n + 1));
-        if (!resendable) expect(server.executions).toBeLessThanOrEqual(1);
-        const ended = stream.ended();
-        if (ended === "done")
-          expect([...delivered(stream.messages).values()].at(-1)).toHaveLength(server.count);
-        else if (!isHung) {
-          expect(ended).toBeInstanceOf(ResumeError);
-          if (server.executions > 0) expect(ended).toMatchObject({ maybeExecuted: true });
-        }
-        const ending = ended instanceof ResumeError ? ended.code : ended;
-        endings.set(ending, (endings.get(ending) ?? 0) + 1);
-        expectPolite(server, messagesAt);
-        expectNothingLeft(stream);
-      }),
+      fc.asyncProperty(
+        worldOf(anything, false),
+        brokenForGood,
+        fc.boolean(),
+        pings,
+        async (world, rest, resendable, ping) => {
+          // A POST that is never answered waits for its tool: that is not for the loop to end.
+          const steps = world.steps.filter(({ kind }, n) => kind !== "silence" || n > 0);
+          const { messagesAt, server, stream } = await play(
+            { ...world, steps, rest },
+            resendable,
+            ping,
+            24 * HOUR,
+          );
+          const isHung = stream.ended() === undefined;
+          if (isHung) {
+            expect(server.connections.at(-1)).toMatchObject({ method: "POST", step: { kind: "silence" } });
+            stream.abort.abort();
+            await vi.advanceTimersByTimeAsync(0);
+          }
+          for (const numbers of delivered(stream.messages).values())
+            expect(numbers).toEqual(numbers.map((_, n) => n + 1));
+          if (!resendable) expect(server.executions).toBeLessThanOrEqual(1);
+          const ended = stream.ended();
+          if (ended === "done")
+            expect([...delivered(stream.messages).values()].at(-1)).toHaveLength(server.count);
+          else if (!isHung) {
+            expect(ended).toBeInstanceOf(ResumeError);
+            if (server.executions > 0) expect(ended).toMatchObject({ maybeExecuted: true });
+          }
+          const ending = ended instanceof ResumeError ? ended.code : ended;
+          endings.set(ending, (endings.get(ending) ?? 0) + 1);
+          expectPolite(server, messagesAt, world.wakesAt.length + world.offline.length > 0);
+          expectNothingLeft(stream);
+        },
+      ),
       { numRuns },
     );
     // So that it cannot pass for want of failures.
     expect(endings.get("done")).toBeGreaterThan(numRuns / 10);
     expect([...endings.keys()]).toEqual(
-      expect.arrayContaining(["interrupted", "session-lost", "unauthorized", "http"]),
+      expect.arrayContaining(["interrupted", "session-lost", "unauthorized", "http", "gave-up"]),
     );
   });
 
@@ -224,7 +257,7 @@ describe("the stream loop", () => {
         expect(new Set(numbers).size).toBe(numbers.length);
         const lost = numbers.length > 0 && numbers.length !== server.count - Number(numbers[0]) + 1;
         if (lost) expect(stream.gaps()).toBeGreaterThan(0);
-        expectPolite(server, messagesAt);
+        expectPolite(server, messagesAt, world.wakesAt.length + world.offline.length > 0);
         expectNothingLeft(stream);
       }),
       { numRuns },

@@ -25,6 +25,12 @@ export type Step =
 /** A server's log and its weather. */
 export interface World {
   readonly steps: readonly Step[];
+  /** How every connection goes after those. @defaultValue calm */
+  readonly rest?: Step | undefined;
+  /** When the device has a reason to try again, in milliseconds from the start. */
+  readonly wakesAt: readonly number[];
+  /** When it says that it is offline. */
+  readonly offline: readonly { readonly from: number; readonly lastingMs: number }[];
   /** How long after the one before each message is sent, in milliseconds. The last one is the response. */
   readonly pausesMs: readonly number[];
   /** Whether a resume begins with the event at the cursor, and primes with the next message's id, as in Rust. */
@@ -82,7 +88,7 @@ export class SimulatedServer {
   }
 
   reply(n: number, { lastEventId, method, signal }: Attempt): Reply {
-    const step = this.#world.steps[n] ?? CALM;
+    const step = this.#world.steps[n] ?? this.#world.rest ?? CALM;
     const now = Date.now();
     const connection: Connection = {
       at: now - this.#startedAt,
