@@ -16,6 +16,7 @@ export interface CallsClient {
   start(count: number, messages: number, seconds: number): void;
   /** Goes on with the calls that an earlier client left. */
   goOn(): void;
+  close(): Promise<void>;
   /** Sends a ping, and says how many calls had ended when it was answered. */
   ping(): Promise<number>;
   readonly calls: readonly CallState[];
@@ -73,6 +74,7 @@ const CLIENT = `
           call.result.then((result) => end(index, textOf(result)), (error) => end(index, String(error)));
         }
       },
+      close: () => transport.close(),
       async ping() {
         await request("ping");
         return calls.filter(({ outcome }) => outcome !== undefined).length;

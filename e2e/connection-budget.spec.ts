@@ -48,6 +48,21 @@ test("without the limit the seventh call waits until another one has ended", asy
   expect(endedBeforePing).toBeGreaterThan(0);
 });
 
+test("a client that is closed in the middle of its calls holds no lock and no connection", async ({
+  page,
+  server,
+}) => {
+  await connect(page, server.url);
+  await page.evaluate(() => callsPage.start(8, 80, 20));
+  await expect.poll(() => server.executions()).toBe(8);
+  const held = () => page.evaluate(async () => (await navigator.locks.query()).held?.map(({ name }) => name));
+  await expect.poll(held).not.toEqual([]);
+  await page.evaluate(() => callsPage.close());
+  await expect.poll(held).toEqual([]);
+  // The page could not be loaded again while six connections are held.
+  await connect(page, server.url);
+});
+
 test("seven tabs share the browser's connections, and none is starved", async ({ context, server }) => {
   const pages = await Promise.all(Array.from({ length: 7 }, () => context.newPage()));
   await Promise.all(pages.map((page) => connect(page, server.url)));

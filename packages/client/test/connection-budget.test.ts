@@ -1,6 +1,12 @@
 import { setMaxListeners } from "node:events";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { type BudgetScope, type Place, SharedBudget, type Tenant } from "../src/connection-budget.js";
+import {
+  type BudgetScope,
+  type ConnectionBudget,
+  type Place,
+  SharedBudget,
+  type Tenant,
+} from "../src/connection-budget.js";
 import type { Release } from "../src/places.js";
 import { createBudget } from "../src/environment-budget.js";
 import { TestLocks } from "./stores/web-locks.js";
@@ -60,7 +66,7 @@ function browser(): Browser {
 }
 
 /** A stream that wants a place, and what it has come to. */
-function stream(budget: SharedBudget, given: Partial<Tenant> & { readonly heard?: number } = {}) {
+function stream(budget: ConnectionBudget, given: Partial<Tenant> & { readonly heard?: number } = {}) {
   const abort = new AbortController();
   const state = { place: undefined as Place | undefined, error: undefined as unknown, abort };
   const { heard = 0, ...tenant } = given;
@@ -284,6 +290,43 @@ describe("by default", () => {
     expect(await enter(ORIGIN, undefined, 30)).toBe(4);
     entries.mockRestore();
   });
+});
+
+test.each([
+  ["hidden", 1],
+  ["visible", 0],
+])("a page that its browser calls %s makes room for others at once: %i", async (visibilityState, places) => {
+  vi.stubGlobal("document", { visibilityState });
+  const locks = new TestLocks();
+  const channels = new Set<EventTarget>();
+  vi.stubGlobal(
+    "BroadcastChannel",
+    class extends EventTarget {
+      constructor() {
+        super();
+        channels.add(this);
+      }
+      postMessage(data: unknown): void {
+        for (const other of channels)
+          if (other !== this) other.dispatchEvent(new MessageEvent("message", { data }));
+      }
+      close(): void {
+        channels.delete(this);
+      }
+    },
+  );
+  const open = (client: string): ConnectionBudget => {
+    vi.stubGlobal("navigator", { locks: locks.client(client) });
+    // With a limit of the app's own, whatever the protocol.
+    return createBudget(ORIGIN, 2);
+  };
+  const holder = open("holder");
+  const held = [stream(holder), stream(holder)];
+  await pass(2000);
+  const newcomer = stream(open("newcomer"));
+  await pass(150);
+  expect(held.filter(({ place }) => place?.isLost() === true)).toHaveLength(places);
+  expect(newcomer.place === undefined).toBe(places === 0);
 });
 
 function noScope(): BudgetScope {

@@ -51,6 +51,7 @@ export class McpServer {
   readonly #options: McpServerOptions;
   readonly #byKey = new Map<string, ServerCall>();
   readonly #http = createServer((request, response) => void this.#handle(request, response));
+  readonly #responses = new Set<ServerResponse>();
   #opened = 0;
 
   constructor(options: McpServerOptions) {
@@ -124,6 +125,11 @@ export class McpServer {
     this.#http.closeAllConnections();
   }
 
+  /** How many requests are being answered, streams among them. */
+  get answering(): number {
+    return this.#responses.size;
+  }
+
   /** How many TCP connections there are. */
   async connections(): Promise<number> {
     return new Promise((resolve, reject) =>
@@ -133,6 +139,8 @@ export class McpServer {
 
   async #handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { headers, method = "" } = request;
+    this.#responses.add(response);
+    response.once("close", () => this.#responses.delete(response));
     const message = parseMessages(await text(request))?.[0];
     const rpc = message !== undefined && "method" in message ? message.method : undefined;
     const received = { method, headers, message, rpc };
