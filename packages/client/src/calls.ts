@@ -82,7 +82,8 @@ export class Calls {
   async cancel(params: Params): Promise<void> {
     const { requestId } = params;
     if (typeof requestId !== "string" && typeof requestId !== "number") return;
-    const call = this.#calls.get(this.#options.ids.wireIdOf(requestId) ?? "");
+    const wireId = this.#options.ids.wireIdOf(requestId);
+    const call = wireId === undefined ? undefined : this.#calls.get(wireId);
     // Another request with the same key may still wait for the call.
     if (call === undefined || !this.#options.ids.drop(call.request.id, requestId)) return;
     if (call.previous?.isHeld !== true) await this.#cancel(call, params);

@@ -139,6 +139,7 @@ export class SharedBudget implements ConnectionBudget {
   /** Waits in this client's own queue, of which only the first waits among those of all pages. */
   #wait(tenant: Tenant, signal: AbortSignal): Promise<Release> {
     return new Promise((resolve, reject) => {
+      signal.throwIfAborted();
       const abort = (): void => {
         this.#waiting.splice(this.#waiting.indexOf(waiter), 1);
         if (this.#waiting.length === 0) this.#asking?.abort();

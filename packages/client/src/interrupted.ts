@@ -137,6 +137,7 @@ export class PreviousCall implements InterruptedCall {
     if (this.#queue.length < this.#options.maxQueued) return undefined;
     return new Promise((resolve) => {
       this.#drained = resolve;
+      if (signal.aborted) resolve();
       signal.addEventListener("abort", () => resolve(), { once: true });
     });
   }

@@ -39,8 +39,9 @@ export function createLink({ http, ids, options, onStatus, onEvent, onError }: L
     wake,
     ping: async (session, signal) => {
       const message = ids.outgoing({ jsonrpc: "2.0", id: 0, method: "ping" });
-      const opened = await openStream(http, session, { method: "POST", message }, signal);
-      ids.release(message.id, false);
+      const opened = await openStream(http, session, { method: "POST", message }, signal).finally(() =>
+        ids.release(message.id, false),
+      );
       if (opened.kind === "events") void opened.body.cancel().catch(() => undefined);
       if (opened.kind === "refused") return opened.status;
       return opened.kind === "unreachable" ? 503 : 200;

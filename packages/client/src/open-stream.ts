@@ -187,9 +187,12 @@ function discard(response: Response): void {
   response.body?.cancel().catch(() => undefined);
 }
 
+/** Causes that are looked at: an error may be its own cause. */
+const MAX_CAUSES = 10;
+
 /** Whether no connection came about, so that the server cannot have seen the request. Only Node says so. */
-function isUnconnected(error: unknown): boolean {
-  if (typeof error !== "object" || error === null) return false;
+function isUnconnected(error: unknown, depth = 0): boolean {
+  if (typeof error !== "object" || error === null || depth === MAX_CAUSES) return false;
   const { cause, code, syscall } = error as { cause?: unknown; code?: unknown; syscall?: unknown };
-  return UNSENT.has(code) || syscall === "connect" || isUnconnected(cause);
+  return UNSENT.has(code) || syscall === "connect" || isUnconnected(cause, depth + 1);
 }

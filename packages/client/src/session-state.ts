@@ -102,6 +102,8 @@ const isExchange = (value: unknown): boolean =>
 const isCall = (value: unknown): value is SavedCall =>
   isRecord(value) &&
   isText(value.id) &&
+  // As ids are minted: one is sent in a header (`Idempotency-Key`).
+  /^[\w-]+$/.test(value.id) &&
   isText(value.method) &&
   typeof value.startedAt === "number" &&
   isTextOrAbsent(value.key) &&
@@ -134,8 +136,8 @@ export function parseRecord(value: unknown): ClientRecord | undefined {
     isListOf(value.calls, isCall) &&
     isListOf(value.serverRequests, isServerRequest);
   if (!isValid) return undefined;
-  // Each field was checked above.
-  return { ...emptyRecord(), ...(value as unknown as ClientRecord) };
+  // Each field was checked above. A copy: the store's own may be frozen.
+  return { ...emptyRecord(), ...structuredClone(value as unknown as ClientRecord) };
 }
 
 export interface SessionStateOptions {

@@ -173,6 +173,12 @@ describe("what came back", () => {
     expect((await open([fetchFailed(cause)])).opened).toMatchObject({ kind: "unreachable", unsent: true });
   });
 
+  it("is nothing when its error is its own cause", async () => {
+    const error = new Error("round and round");
+    error.cause = error;
+    expect((await open([error])).opened).toMatchObject({ kind: "unreachable", unsent: false });
+  });
+
   it("is certainly not sent when a real port is closed", async () => {
     const server = createServer();
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));

@@ -90,6 +90,7 @@ describe("a saved record", () => {
     ["an initialize whose result no client accepts", { ...valid, initialize: { params: {}, result: {} } }],
     ["calls that are no list", { ...valid, calls: {} }],
     ["a call without an id", { ...valid, calls: [{ ...savedCall("x"), id: undefined }] }],
+    ["a call whose id no header can carry", { ...valid, calls: [savedCall("x\ny")] }],
     ["a call without its time", { ...valid, calls: [{ ...savedCall("x"), startedAt: undefined }] }],
     ["a call with a cursor that is a number", { ...valid, calls: [{ ...savedCall("x"), cursor: 5 }] }],
     ["a call with parameters that are text", { ...valid, calls: [{ ...savedCall("x"), params: "p" }] }],
@@ -103,6 +104,14 @@ describe("a saved record", () => {
     ["a log level that is a number", { ...valid, logLevel: 3 }],
   ])("that is %s is refused", (_, value) => {
     expect(parseRecord(value)).toBeUndefined();
+  });
+
+  test("that a store has frozen is a record like others", () => {
+    const frozen = Object.freeze({ ...valid, calls: Object.freeze([Object.freeze(savedCall("x"))]) });
+    const record = parseRecord(frozen)!;
+    record.calls[0]!.cursor = "moved on";
+    record.calls.push(savedCall("y"));
+    expect([record.calls.length, frozen.calls]).toEqual([2, [savedCall("x")]]);
   });
 
   test.each([
