@@ -1,3 +1,4 @@
+import { follow } from "./follow.js";
 import { createPlaces, type Places, type Release } from "./places.js";
 
 /** How long a stream keeps its place when others wait, in milliseconds. */
@@ -114,11 +115,8 @@ export class SharedBudget implements ConnectionBudget {
   }
 
   #occupy(tenant: Tenant, signal: AbortSignal, leave: Release, releases: Release[]): Place {
-    const parked = new AbortController();
+    const parked = follow(signal);
     let isLost = false;
-    const abort = (): void => parked.abort(signal.reason);
-    signal.addEventListener("abort", abort);
-    if (signal.aborted) abort();
     const held: Held = {
       tenant,
       since: Date.now(),
@@ -131,7 +129,7 @@ export class SharedBudget implements ConnectionBudget {
     this.#held.add(held);
     releases.push(() => {
       this.#held.delete(held);
-      signal.removeEventListener("abort", abort);
+      parked.abort();
     });
     return { signal: parked.signal, isLost: () => isLost, leave };
   }

@@ -1,3 +1,4 @@
+import { follow } from "./follow.js";
 import { lock } from "./web-lock.js";
 
 /** Gives back what was taken. Harmless when called again. */
@@ -42,9 +43,7 @@ export function createPlaces(origin: string, count: number, locks: LockManager |
 
 /** Waits for any one of the names. */
 async function firstOf(request: Lock, names: readonly string[], signal: AbortSignal): Promise<Release> {
-  const others = new AbortController();
-  const abort = (): void => others.abort(signal.reason);
-  signal.addEventListener("abort", abort);
+  const others = follow(signal);
   let won: Release | undefined;
   try {
     await Promise.allSettled(
@@ -59,7 +58,7 @@ async function firstOf(request: Lock, names: readonly string[], signal: AbortSig
       }),
     );
   } finally {
-    signal.removeEventListener("abort", abort);
+    others.abort();
   }
   if (won === undefined) throw signal.reason;
   return won;

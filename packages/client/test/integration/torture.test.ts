@@ -1,4 +1,5 @@
 import { afterAll, describe, expect, it } from "vitest";
+import { median } from "../../../server/bench/support/rounds.js";
 import { memoryStore, ResumableTransport } from "../../src/index.js";
 import {
   CLIENT_KINDS,
@@ -46,9 +47,6 @@ const SDK_LIMIT_MS = 20_000;
 
 /** What a run takes at least. */
 const leastMs = ({ intervalMs, messages }: Size): number => (messages + 1) * intervalMs;
-
-const median = (values: readonly number[]): number =>
-  [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? NaN;
 
 const run = (
   scenario: Scenario,
