@@ -73,8 +73,9 @@ export class Standalone {
       } catch (cause) {
         if (this.#options.signal.aborted) return;
         // It waits for a login, or for the network to be back: `start()` opens it again.
-        if (cause instanceof ResumeError && (cause.status === 401 || cause.code === "gave-up"))
-          this.#abort = undefined;
+        // A 403 says that no login helps.
+        const isWaiting = cause instanceof ResumeError && /^(unauthorized|gave-up)$/.test(cause.code);
+        if (isWaiting && cause.status !== 403) this.#abort = undefined;
         onError(cause as Error);
       }
     }

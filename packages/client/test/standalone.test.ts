@@ -170,3 +170,15 @@ test("a stream that gave up in an outage opens again after the next request that
   await life.client.ping();
   await server.listening();
 });
+
+test("one whose login has run out, as only a ping tells, opens again after the next request that gets through", async () => {
+  const server = await startServer();
+  const life = await startLife(server.url);
+  await server.listening();
+  server.refuse = ({ method, rpc }) => (rpc === "ping" ? 401 : method === "GET" ? 400 : undefined);
+  server.session.listening.cut();
+  await eventually(() => expect(life.errors).toMatchObject([{ code: "unauthorized" }]));
+  server.refuse = () => undefined;
+  await life.client.ping();
+  await server.listening();
+});
