@@ -149,7 +149,7 @@ export class Calls {
     return call.isAnswered;
   }
 
-  /** Notes what an answer says beyond the call. */
+  /** Notes that a call is answered, and what its answer says of the session and the tools. */
   #answered(call: Call, message: JsonRpcResponse): void {
     const { request } = call;
     call.isAnswered = true;
