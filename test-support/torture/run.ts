@@ -23,7 +23,7 @@ export interface TortureOptions {
   readonly seed: number;
   readonly size: Size;
   /** When a call that has not ended counts as hung, in milliseconds. @defaultValue {@link LIMIT_MS} */
-  readonly limitMs?: number;
+  readonly limitMs?: number | undefined;
 }
 
 /** Runs one client through one scenario, with one seed. */

@@ -147,14 +147,10 @@ export class SessionKeeper {
     }
   }
 
-  /** The session to end: a new one, when one is being made. @throws when that takes longer than a server may. */
+  /** The session to end: a new one, when one is being made and the server grants it in time. */
   async last(): Promise<Session> {
     const { link, signal } = this.#options;
-    await within(
-      this.#beginning.catch(() => undefined),
-      link.http.answerTimeoutMs,
-      signal,
-    );
+    await within(this.#beginning, link.http.answerTimeoutMs, signal).catch(() => undefined);
     return this.#current;
   }
 

@@ -194,7 +194,7 @@ export class ResumableTransport extends TransportEvents {
     if (this.#abort.signal.aborted) throw this.#closed();
     const life = this.#life;
     if (life === undefined) return;
-    const session = await life.keeper.last().catch(() => life.keeper.current);
+    const session = await life.keeper.last();
     const text = "terminateSession() has ended the session";
     life.end.abort(new ResumeError("session-lost", text, { maybeExecuted: true }));
     this.#acknowledgements.drop();
@@ -249,16 +249,15 @@ export class ResumableTransport extends TransportEvents {
       if (request !== undefined) this.#hand(request);
       return;
     }
-    const notification = isResponse(message) ? undefined : message;
-    if (notification?.method === "notifications/cancelled") this.#hand(asked.cancelled(notification, origin));
-    else if (notification?.method === "notifications/resumable-mcp/gap") {
-      const missed = notification.params?.missed;
+    if (isResponse(message)) {
+      this.#ids.incoming(message, this.#hand);
+      this.#life?.calls.answeredElsewhere(message.id);
+    } else if (message.method === "notifications/cancelled") this.#hand(asked.cancelled(message, origin));
+    else if (message.method === "notifications/resumable-mcp/gap") {
+      const missed = message.params?.missed;
       const stream = origin?.stream ?? { id: undefined, method: undefined };
       this.dispatch("gap", { stream, missed: typeof missed === "number" ? missed : undefined });
-    } else {
-      this.#ids.incoming(message, this.#hand);
-      if (isResponse(message)) this.#life?.calls.answeredElsewhere(message.id);
-    }
+    } else this.#ids.incoming(message, this.#hand);
   }
 
   readonly #hand = (message: JsonRpcMessage): void => {

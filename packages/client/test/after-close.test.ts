@@ -8,8 +8,8 @@ import { callTool, failureOf, startLife } from "./sdk/clients.js";
 import { eventually } from "./sdk/eventually.js";
 import { startServer } from "./sdk/mcp-server.js";
 
-const active = (type: string): number =>
-  process.getActiveResourcesInfo().filter((resource) => resource === type).length;
+const timers = (): number =>
+  process.getActiveResourcesInfo().filter((resource) => resource === "Timeout").length;
 
 async function folder(): Promise<string> {
   const path = await mkdtemp(join(tmpdir(), "after-close-"));
@@ -35,7 +35,7 @@ test("after close() nothing is left, whatever its streams were doing: no timer, 
   await eventually(() => expect(first.told("cursor").some(({ persisted }) => persisted)).toBe(true));
   await first.client.close();
 
-  const timersBefore = active("Timeout");
+  const timersBefore = timers();
   const life = await startLife(server.url, store);
   expect(life.transport.interrupted()).toHaveLength(1);
   const abort = new AbortController();
@@ -65,6 +65,31 @@ test("after close() nothing is left, whatever its streams were doing: no timer, 
   await life.client.close();
   expect(await failureOf(read.result)).toMatchObject({ code: "closed", maybeExecuted: true });
   await eventually(() => expect(server.answering).toBe(0));
-  await eventually(() => expect(active("Timeout")).toBeLessThanOrEqual(timersBefore));
+  await eventually(() => expect(timers()).toBeLessThanOrEqual(timersBefore));
   expect(await locks(path)).toEqual([]);
+});
+
+test("after close() the server has no socket of ours, and the process no timer", async () => {
+  const server = await startServer();
+  const timersBefore = timers();
+  const life = await startLife(server.url);
+  const calls = Array.from({ length: 3 }, (_, n) => callTool(life, `work${n}`));
+  await eventually(() => expect(server.calls).toHaveLength(3));
+  await server.listening();
+  // One in each state: read, waiting for its next attempt, unclaimed.
+  server.refuse = ({ method }) => (method === "GET" ? 503 : undefined);
+  server.calls[0]!.stream.cut();
+  await eventually(() => expect(life.transport.status.state).toBe("waiting"));
+  await life.client.close();
+  for (const { result } of calls)
+    expect(await failureOf(result)).toMatchObject({ code: "closed", maybeExecuted: true });
+  await eventually(() =>
+    expect(server.sessions.get(server.session.id)!.streams.some((s) => s.isConnected)).toBe(false),
+  );
+  await eventually(() => expect(timers()).toBeLessThanOrEqual(timersBefore));
+  const requests = server.received.length;
+  server.refuse = () => undefined;
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(server.received).toHaveLength(requests);
+  expect(life.errors).toEqual([]);
 });

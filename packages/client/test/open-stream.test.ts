@@ -3,7 +3,7 @@ import { createServer } from "node:net";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { openStream } from "../src/open-stream.js";
 import { broken, event, json, resultOf, sse, status } from "./support/msw-server.js";
-import { GET, NOTE, open, POST, SESSION, type Try } from "./support/one-request.js";
+import { GET, HTTP, NOTE, open, POST, SESSION, type Try } from "./support/one-request.js";
 
 /** The error of Node's `fetch`, with what the socket said as its cause. */
 const fetchFailed = (cause: unknown): Error => new TypeError("fetch failed", { cause });
@@ -185,16 +185,7 @@ describe("what came back", () => {
     const address = server.address();
     const port = typeof address === "object" ? address?.port : undefined;
     await new Promise((resolve) => server.close(resolve));
-    const options = {
-      url: `http://127.0.0.1:${port ?? 0}/mcp`,
-      fetch,
-      headers: {},
-      credentials: undefined,
-      authProvider: undefined,
-      maxMessageLength: 1000,
-      answerTimeoutMs: 30_000,
-      loginTimeoutMs: 30 * 60_000,
-    };
+    const options = { ...HTTP, fetch, url: `http://127.0.0.1:${port ?? 0}/mcp` };
     const opened = await openStream(options, SESSION, POST, new AbortController().signal);
     expect(opened).toMatchObject({ kind: "unreachable", unsent: true });
   });

@@ -108,31 +108,6 @@ test("a resumption token of the SDK is refused with a hint, not ignored", async 
   expect(error.message).toContain("interrupted()");
 });
 
-test("after close() the server has no socket of ours, and the process no timer", async () => {
-  const server = await startServer();
-  const timersBefore = timers();
-  const life = await startLife(server.url);
-  const calls = Array.from({ length: 3 }, (_, n) => callTool(life, `work${n}`));
-  await eventually(() => expect(server.calls).toHaveLength(3));
-  await server.listening();
-  // One in each state: read, waiting for its next attempt, unclaimed.
-  server.refuse = ({ method }) => (method === "GET" ? 503 : undefined);
-  server.calls[0]!.stream.cut();
-  await eventually(() => expect(life.transport.status.state).toBe("waiting"));
-  await life.client.close();
-  for (const { result } of calls)
-    expect(await failureOf(result)).toMatchObject({ code: "closed", maybeExecuted: true });
-  await eventually(() =>
-    expect(server.sessions.get(server.session.id)!.streams.some((s) => s.isConnected)).toBe(false),
-  );
-  await eventually(() => expect(timers()).toBeLessThanOrEqual(timersBefore));
-  const requests = server.received.length;
-  server.refuse = () => undefined;
-  await new Promise((resolve) => setImmediate(resolve));
-  expect(server.received).toHaveLength(requests);
-  expect(life.errors).toEqual([]);
-});
-
 test("close() saves what was handed over in its very tick", async () => {
   const server = await startServer();
   const store = memoryStore();
@@ -314,7 +289,3 @@ test("an app's handler that throws is reported, and the stream goes on", async (
   await sent;
   expect(errors).toEqual(["handler 1", "handler 2"]);
 });
-
-function timers(): number {
-  return process.getActiveResourcesInfo().filter((type) => type === "Timeout").length;
-}

@@ -54,8 +54,7 @@ const run = (
   seed: number,
   size: Size,
   limitMs?: number,
-): Promise<WeatherRun> =>
-  torture({ scenario, kind, make, seed, size, ...(limitMs === undefined ? {} : { limitMs }) });
+): Promise<WeatherRun> => torture({ scenario, kind, make, seed, size, limitMs });
 
 async function runAll(scenario: Scenario): Promise<readonly WeatherRun[]> {
   const runs: WeatherRun[] = [];

@@ -18,6 +18,16 @@ export const NOTE = {
 export const GET: HttpRequest = { method: "GET", lastEventId: "7" };
 export const SESSION: SessionRef = { id: "s1", protocolVersion: "2025-11-25", isIdempotent: false };
 
+export const HTTP: Omit<HttpOptions, "fetch"> = {
+  url: "https://mcp.example/mcp",
+  headers: {},
+  credentials: undefined,
+  authProvider: undefined,
+  maxMessageLength: 1000,
+  answerTimeoutMs: 30_000,
+  loginTimeoutMs: 30 * 60_000,
+};
+
 interface Sent {
   readonly init: RequestInit;
   readonly headers: Headers;
@@ -37,13 +47,7 @@ export async function open(
   const sent: Sent[] = [];
   const opened = await openStream(
     {
-      url: "https://mcp.example/mcp",
-      headers: {},
-      credentials: undefined,
-      authProvider: undefined,
-      maxMessageLength: 1000,
-      answerTimeoutMs: 30_000,
-      loginTimeoutMs: 30 * 60_000,
+      ...HTTP,
       ...http,
       fetch: async (_url, init = {}) => {
         const answer = answers[sent.length];
