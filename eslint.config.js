@@ -43,18 +43,28 @@ export default defineConfig(
     rules: { "@typescript-eslint/no-non-null-assertion": "off", "@typescript-eslint/require-await": "off" },
   },
   noImportsFrom(
-    ["packages/server/src/logs/**/*.ts", "packages/server/src/key-value/**/*.ts"],
-    ["**/event-store.js", "**/session-event-store.js", "**/event-id.js", "**/index.js"],
+    ["packages/server/src/log/**/*.ts"],
+    ["**/logs/**", "**/store/**", "**/sdk/**", "**/index.js"],
+    "The log's contract knows no driver and nothing of MCP.",
+  ),
+  noImportsFrom(
+    ["packages/server/src/logs/**/*.ts"],
+    ["**/store/**", "**/sdk/**", "**/index.js"],
     "A log stores; it knows nothing about MCP and nothing above it.",
   ),
   noImportsFrom(
-    ["packages/client/src/stores/**/*.ts", "packages/client/src/session-state.ts"],
-    ["**/transport.js", "**/stream-loop.js", "**/open-stream.js", "**/index.js"],
+    ["packages/server/src/store/**/*.ts"],
+    ["**/sdk/**", "**/index.js"],
+    "The store gives MCP's meaning to a log, whatever transport uses it.",
+  ),
+  noImportsFrom(
+    ["packages/client/src/stores/**/*.ts"],
+    ["**/transport.js", "**/calls/**", "**/session/**", "**/stream/**", "**/connections/**", "**/index.js"],
     "State flows from the loop to the store, never back.",
   ),
   noImportsFrom(
-    ["packages/client/src/{classify,backoff}.ts"],
-    ["**/transport.js", "**/stream-loop.js", "**/open-stream.js", "**/sleep.js", "**/index.js"],
+    ["packages/client/src/stream/{classify,backoff}.ts"],
+    ["**/transport.js", "**/stream-loop.js", "**/open-stream.js", "**/wait/**", "**/index.js"],
     "Decisions are pure: no I/O, no clock.",
   ),
 );

@@ -25,7 +25,7 @@ declare global {
 }
 
 const CLIENT = `
-  import { indexedDBStore } from "/dist/stores/indexeddb.js";
+  import { indexedDBStore } from "/dist/stores/indexeddb/indexeddb-store.js";
   let slot;
   const scope = { serverUrl: "https://mcp.example/mcp", partition: "" };
   export async function acquire(options) {

@@ -28,7 +28,7 @@ declare global {
 
 const WORKER = `
   import { createCallsClient } from "/calls-client.js";
-  import { indexedDBStore } from "/dist/stores/indexeddb.js";
+  import { indexedDBStore } from "/dist/stores/indexeddb/indexeddb-store.js";
   import { offer } from "/remote.js";
   const life = crypto.randomUUID();
   const page = new BroadcastChannel("arrivals");

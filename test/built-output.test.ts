@@ -65,8 +65,8 @@ test.each([
 
 test("the walk over the imports is not blind: it finds what the stores of the client import", () => {
   expect(reachedFrom("packages/client/dist/index.js")).toContain("eventsource-parser");
-  expect(reachedFrom("packages/client/dist/stores/indexeddb.js")).toContain("idb-keyval");
-  const fileStoreImports = [...reachedFrom("packages/client/dist/stores/file.js")];
+  expect(reachedFrom("packages/client/dist/stores/indexeddb/indexeddb-store.js")).toContain("idb-keyval");
+  const fileStoreImports = [...reachedFrom("packages/client/dist/stores/file/file-store.js")];
   expect(fileStoreImports.some((specifier) => specifier.startsWith("node:"))).toBe(true);
 });
 

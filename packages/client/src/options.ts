@@ -1,8 +1,8 @@
 import { ResumeError } from "./errors.js";
 import { isRecord } from "./json-rpc.js";
-import type { AuthProvider } from "./credentials.js";
-import type { StateStore } from "./state-store.js";
-import { DEFAULT_SILENCE_MS } from "./watchdog.js";
+import type { AuthProvider } from "./stream/credentials.js";
+import type { StateStore } from "./state/state-store.js";
+import { DEFAULT_SILENCE_MS } from "./stream/watchdog.js";
 
 export interface ResumableTransportOptions {
   /**

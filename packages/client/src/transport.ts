@@ -1,26 +1,26 @@
-import { Acknowledgements } from "./acknowledgements.js";
-import { Calls } from "./calls.js";
+import { Acknowledgements } from "./state/acknowledgements.js";
+import { Calls } from "./calls/calls.js";
 import { ResumeError } from "./errors.js";
 import { type StreamName, TransportEvents, type TransportStatus } from "./events.js";
-import { follow } from "./follow.js";
-import type { InterruptedCall } from "./interrupted.js";
+import { follow } from "./wait/follow.js";
+import type { InterruptedCall } from "./calls/interrupted.js";
 import { isRequest, isResponse, type JsonRpcMessage } from "./json-rpc.js";
-import { createLink } from "./link.js";
-import type { HttpOptions } from "./open-stream.js";
+import { createLink } from "./stream/link.js";
+import type { HttpOptions } from "./stream/open-stream.js";
 import {
   type ResumableTransportOptions,
   type ValidOptions,
   validateOptions,
   validateUrl,
 } from "./options.js";
-import { Resendable } from "./resendable.js";
-import { type Origin, ServerRequests } from "./server-requests.js";
-import { endSession, type Session } from "./session.js";
-import { SessionKeeper } from "./session-keeper.js";
-import { SessionState } from "./session-state.js";
-import { Standalone } from "./standalone.js";
-import type { Link } from "./stream-task.js";
-import { WireIds } from "./wire-ids.js";
+import { Resendable } from "./calls/resendable.js";
+import { type Origin, ServerRequests } from "./session/server-requests.js";
+import { endSession, type Session } from "./session/session.js";
+import { SessionKeeper } from "./session/session-keeper.js";
+import { SessionState } from "./state/session-state.js";
+import { Standalone } from "./session/standalone.js";
+import type { Link } from "./stream/stream-task.js";
+import { WireIds } from "./session/wire-ids.js";
 
 /** What there is between `start()` and `close()`. */
 interface Life {

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { Acknowledgements } from "../src/acknowledgements.js";
+import { Acknowledgements } from "../src/state/acknowledgements.js";
 import { callTool, openStore, startLife } from "./sdk/clients.js";
 import { startServer } from "./sdk/mcp-server.js";
 import { eventually } from "./sdk/eventually.js";

@@ -3,7 +3,7 @@ import type { ServerResponse } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test, vi } from "vitest";
-import { fileStore } from "../src/stores/file.js";
+import { fileStore } from "../src/stores/file/file-store.js";
 import { callTool, failureOf, startLife } from "./sdk/clients.js";
 import { eventually } from "./sdk/eventually.js";
 import { startServer } from "./sdk/mcp-server.js";

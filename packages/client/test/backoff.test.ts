@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { backoff, type BackoffState, MAX_RETRY_MS, parseRetryAfter } from "../src/backoff.js";
+import { backoff, type BackoffState, MAX_RETRY_MS, parseRetryAfter } from "../src/stream/backoff.js";
 
 const FIRST: BackoffState = {
   attempt: 0,

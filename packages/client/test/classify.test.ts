@@ -6,7 +6,7 @@ import {
   type Outcome,
   type StreamFacts,
   type Verdict,
-} from "../src/classify.js";
+} from "../src/stream/classify.js";
 
 const REQUEST: StreamFacts = {
   method: "POST",

@@ -6,9 +6,9 @@ import {
   type Place,
   SharedBudget,
   type Tenant,
-} from "../src/connection-budget.js";
-import type { Release } from "../src/places.js";
-import { createBudget } from "../src/environment-budget.js";
+} from "../src/connections/connection-budget.js";
+import type { Release } from "../src/connections/places.js";
+import { createBudget } from "../src/connections/environment-budget.js";
 import { TestLocks } from "./stores/web-locks.js";
 
 const ORIGIN = "http://mcp.example";

@@ -1,6 +1,6 @@
 import { describe, expect, test, vi } from "vitest";
 import { ResumeError } from "../src/index.js";
-import { type Parcel, PreviousCall } from "../src/interrupted.js";
+import { type Parcel, PreviousCall } from "../src/calls/interrupted.js";
 import type { JsonRpcMessage } from "../src/json-rpc.js";
 
 const progress = (n: number): JsonRpcMessage => ({

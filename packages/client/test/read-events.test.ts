@@ -2,7 +2,7 @@ import { getEventListeners } from "node:events";
 import type { EventSourceMessage } from "eventsource-parser";
 import fc from "fast-check";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { type EventReader, readEvents } from "../src/read-events.js";
+import { type EventReader, readEvents } from "../src/stream/read-events.js";
 import { body, type BodyEnd, event } from "./support/msw-server.js";
 
 interface Reading {

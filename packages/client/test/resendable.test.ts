@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { JsonRpcMessage, JsonRpcRequest, Params } from "../src/json-rpc.js";
-import { Resendable } from "../src/resendable.js";
+import { Resendable } from "../src/calls/resendable.js";
 
 const request = (method: string, params?: Params): JsonRpcRequest => ({
   jsonrpc: "2.0",

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { memoryStore, ResumeError, type Slot, type StateStore } from "../src/index.js";
-import { emptyRecord, parseRecord, type SavedCall, SessionState } from "../src/session-state.js";
+import { emptyRecord, parseRecord, type SavedCall, SessionState } from "../src/state/session-state.js";
 import { eventually } from "./sdk/eventually.js";
 
 const SCOPE = { serverUrl: "http://127.0.0.1/mcp", partition: "" };

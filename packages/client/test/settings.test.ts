@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { emptyRecord } from "../src/session-state.js";
-import { isSetting, listChanges, rememberSetting, settingRequests } from "../src/settings.js";
+import { emptyRecord } from "../src/state/session-state.js";
+import { isSetting, listChanges, rememberSetting, settingRequests } from "../src/session/settings.js";
 
 const request = (method: string, params?: Record<string, unknown>) =>
   ({ jsonrpc: "2.0", id: 1, method, ...(params && { params }) }) as const;

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { environmentWake } from "../src/wake.js";
+import { environmentWake } from "../src/connections/wake.js";
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => {

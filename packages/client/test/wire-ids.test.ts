@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { JsonRpcMessage, JsonRpcRequest, RequestId } from "../src/index.js";
 import type { JsonRpcNotification, JsonRpcResponse } from "../src/json-rpc.js";
-import { WireIds, withWireId } from "../src/wire-ids.js";
+import { WireIds, withWireId } from "../src/session/wire-ids.js";
 
 const request = (id: RequestId, progressToken?: unknown): JsonRpcRequest => ({
   jsonrpc: "2.0",

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { formatEventId, MAX_EVENT_ID_LENGTH, parseEventId } from "../src/event-id.js";
+import { formatEventId, MAX_EVENT_ID_LENGTH, parseEventId } from "../src/store/event-id.js";
 import { repetitions } from "../../../test-support/repetitions.js";
 
 const numRuns = repetitions({ full: 20_000, scaled: 1_000 });

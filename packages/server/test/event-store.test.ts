@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import type { EventLog } from "../src/event-log.js";
-import { EventStore } from "../src/event-store.js";
+import type { EventLog } from "../src/log/event-log.js";
+import { EventStore } from "../src/sdk/event-store.js";
 import { memoryLog } from "../src/logs/memory.js";
 import { FaultyLog } from "./support/faulty-log.js";
 import { collector, messagesOf, numbered } from "./support/messages.js";

@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { EventStore } from "../src/event-store.js";
+import { EventStore } from "../src/sdk/event-store.js";
 import { memoryLog } from "../src/logs/memory.js";
-import type { StoreObservation } from "../src/observation.js";
-import type { EventStoreOptions } from "../src/options.js";
-import type { SessionEventStore } from "../src/session-event-store.js";
+import type { StoreObservation } from "../src/store/observation.js";
+import type { EventStoreOptions } from "../src/store/options.js";
+import type { SessionEventStore } from "../src/sdk/session-event-store.js";
 import { FaultyLog } from "./support/faulty-log.js";
 import { answer, collector, messagesOf, numbered, type Received } from "./support/messages.js";
 

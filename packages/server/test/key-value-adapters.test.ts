@@ -6,9 +6,9 @@ import { createStorage, prefixStorage } from "unstorage";
 import fsDriver from "unstorage/drivers/fs";
 import { afterEach, describe, expect, it } from "vitest";
 import type { AsyncKeyValue } from "../src/index.js";
-import { fromKeyv, type KeyvLike } from "../src/key-value/keyv.js";
-import { memoryKeyValue } from "../src/key-value/memory.js";
-import { fromUnstorage, type UnstorageLike } from "../src/key-value/unstorage.js";
+import { fromKeyv, type KeyvLike } from "../src/logs/key-value/keyv.js";
+import { memoryKeyValue } from "../src/logs/key-value/memory-key-value.js";
+import { fromUnstorage, type UnstorageLike } from "../src/logs/key-value/unstorage.js";
 import { type KeyValueBackendFixture, keyValueBackends } from "./support/key-value-fixtures.js";
 
 /** Keys that separators, paths, case folding, reserved names or length limits would throw together. */

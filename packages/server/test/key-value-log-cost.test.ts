@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from "vitest";
 import type { AsyncKeyValue, EventLog, KeyValueLogOptions } from "../src/index.js";
-import { memoryKeyValue } from "../src/key-value/memory.js";
-import { keyValueLog } from "../src/logs/key-value.js";
+import { memoryKeyValue } from "../src/logs/key-value/memory-key-value.js";
+import { keyValueLog } from "../src/logs/key-value/key-value-log.js";
 import { faultyKeyValue } from "./support/faulty-key-value.js";
 
 const UNLIMITED = { maxEvents: null, maxBytes: null, ttlMs: null, headTtlMs: null };

@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import { repetitions } from "../../../test-support/repetitions.js";
-import { memoryKeyValue } from "../src/key-value/memory.js";
-import { keyValueLog } from "../src/logs/key-value.js";
+import { memoryKeyValue } from "../src/logs/key-value/memory-key-value.js";
+import { keyValueLog } from "../src/logs/key-value/key-value-log.js";
 import type { EventLog, Position } from "../src/index.js";
 import { type Fate, faultyKeyValue } from "./support/faulty-key-value.js";
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { memoryKeyValue } from "../src/key-value/memory.js";
-import { keyValueLog } from "../src/logs/key-value.js";
+import { memoryKeyValue } from "../src/logs/key-value/memory-key-value.js";
+import { keyValueLog } from "../src/logs/key-value/key-value-log.js";
 import { type Fate, type Operation, faultyKeyValue } from "./support/faulty-key-value.js";
 
 const RETENTION = { maxEvents: 100, maxBytes: null, ttlMs: 3_600_000, headTtlMs: 86_400_000 };

@@ -1,8 +1,8 @@
 import { afterEach, describe, expect, test, vi } from "vitest";
-import type { EventLog, Position } from "../src/event-log.js";
-import { EventStore } from "../src/event-store.js";
+import type { EventLog, Position } from "../src/log/event-log.js";
+import { EventStore } from "../src/sdk/event-store.js";
 import { memoryLog } from "../src/logs/memory.js";
-import { GAP_METHOD } from "../src/messages.js";
+import { GAP_METHOD } from "../src/store/messages.js";
 import { pause } from "./support/caller.js";
 import { FaultyLog } from "./support/faulty-log.js";
 import { answer, collector, messagesOf, numbered, type Received } from "./support/messages.js";

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
-import { EventStore } from "../src/event-store.js";
+import { EventStore } from "../src/sdk/event-store.js";
 import { memoryLog } from "../src/logs/memory.js";
-import type { StoreObservation } from "../src/observation.js";
+import type { StoreObservation } from "../src/store/observation.js";
 import { FaultyLog } from "./support/faulty-log.js";
 import { answer, collector, numbered } from "./support/messages.js";
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { EventStore } from "../src/event-store.js";
-import { memoryKeyValue } from "../src/key-value/memory.js";
+import { EventStore } from "../src/sdk/event-store.js";
+import { memoryKeyValue } from "../src/logs/key-value/memory-key-value.js";
 import { memoryLog } from "../src/logs/memory.js";
 import { collector, messagesOf, numbered } from "./support/messages.js";
 

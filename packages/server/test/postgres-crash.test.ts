@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Pool } from "pg";
 import { PostgresServer, whyNoPostgres } from "../../../test-support/postgres-server.js";
 import { repetitions } from "../../../test-support/repetitions.js";
-import { migratePostgresLog, postgresLog } from "../src/logs/postgres.js";
+import { migratePostgresLog, postgresLog } from "../src/logs/postgres/postgres-log.js";
 import { openPool } from "./support/postgres-fixtures.js";
 import { type Acknowledged, AppendingProcess } from "./support/appending-process.js";
 import { seededRandom } from "../../../test-support/random.js";

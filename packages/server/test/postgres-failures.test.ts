@@ -3,7 +3,11 @@ import { faultProxy } from "@resumable-mcp/testing/fault-proxy";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from "vitest";
 import { PostgresServer, whyNoPostgres } from "../../../test-support/postgres-server.js";
 import { freePort } from "../../../test-support/redis-server.js";
-import { migratePostgresLog, postgresLog, type PostgresLogOptions } from "../src/logs/postgres.js";
+import {
+  migratePostgresLog,
+  postgresLog,
+  type PostgresLogOptions,
+} from "../src/logs/postgres/postgres-log.js";
 import { openPool } from "./support/postgres-fixtures.js";
 
 const UNLIMITED = { maxEvents: null, maxBytes: null, ttlMs: null, headTtlMs: null };

@@ -2,7 +2,7 @@ import { eventLogModelTest, eventLogSuite } from "@resumable-mcp/testing/event-l
 import { afterAll, beforeAll, describe, it } from "vitest";
 import { PostgresServer, whyNoPostgres } from "../../../test-support/postgres-server.js";
 import { repetitions } from "../../../test-support/repetitions.js";
-import type { PostgresLogOptions } from "../src/logs/postgres.js";
+import type { PostgresLogOptions } from "../src/logs/postgres/postgres-log.js";
 import { type OpenDatabase, openPglite, openServer, postgresFixtures } from "./support/postgres-fixtures.js";
 
 const why = whyNoPostgres();

@@ -6,7 +6,7 @@ import {
   postgresLog,
   type PostgresLogOptions,
   type PostgresPool,
-} from "../src/logs/postgres.js";
+} from "../src/logs/postgres/postgres-log.js";
 import { openPool } from "./support/postgres-fixtures.js";
 
 const UNLIMITED = { maxEvents: null, maxBytes: null, ttlMs: null, headTtlMs: null };

@@ -1,8 +1,12 @@
 import type { Pool } from "pg";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from "vitest";
 import { PostgresServer, whyNoPostgres } from "../../../test-support/postgres-server.js";
-import type { EventStoreError } from "../src/errors.js";
-import { migratePostgresLog, postgresLog, type PostgresLogOptions } from "../src/logs/postgres.js";
+import type { EventStoreError } from "../src/log/errors.js";
+import {
+  migratePostgresLog,
+  postgresLog,
+  type PostgresLogOptions,
+} from "../src/logs/postgres/postgres-log.js";
 import { openPool } from "./support/postgres-fixtures.js";
 import { AppendingProcess } from "./support/appending-process.js";
 

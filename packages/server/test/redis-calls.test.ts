@@ -2,7 +2,7 @@ import type { Redis } from "ioredis";
 import { createClient } from "redis";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { RedisServer } from "../../../test-support/redis-server.js";
-import { redisLog, type RedisLogOptions } from "../src/logs/redis.js";
+import { redisLog, type RedisLogOptions } from "../src/logs/redis/redis-log.js";
 import { describeRedis } from "./support/describe-redis.js";
 import { commandsDuring } from "./support/redis-commands.js";
 import { openIoredis, openNodeRedis, type OpenClient } from "./support/redis-clients.js";

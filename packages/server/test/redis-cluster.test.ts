@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, it, vi } from "vitest";
 import { RedisCluster, RedisServer } from "../../../test-support/redis-server.js";
-import { MAX_STREAM_NAME_BYTES } from "../src/event-log.js";
-import { redisLog } from "../src/logs/redis.js";
+import { MAX_STREAM_NAME_BYTES } from "../src/log/event-log.js";
+import { redisLog } from "../src/logs/redis/redis-log.js";
 import { describeRedis } from "./support/describe-redis.js";
 import { follow } from "./support/follower.js";
 import { commandsDuring } from "./support/redis-commands.js";

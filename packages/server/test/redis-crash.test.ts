@@ -1,8 +1,8 @@
 import { beforeAll, expect, it } from "vitest";
 import { RedisServer } from "../../../test-support/redis-server.js";
 import { repetitions } from "../../../test-support/repetitions.js";
-import type { EventLog } from "../src/event-log.js";
-import { redisLog } from "../src/logs/redis.js";
+import type { EventLog } from "../src/log/event-log.js";
+import { redisLog } from "../src/logs/redis/redis-log.js";
 import { describeRedis } from "./support/describe-redis.js";
 import { seededRandom } from "../../../test-support/random.js";
 import { openIoredis, type OpenClient } from "./support/redis-clients.js";

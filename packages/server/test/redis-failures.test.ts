@@ -1,7 +1,7 @@
 import { expect, it, onTestFinished } from "vitest";
 import { repetitions } from "../../../test-support/repetitions.js";
-import type { EventLog, LogEntry } from "../src/event-log.js";
-import { type RedisClient, redisLog } from "../src/logs/redis.js";
+import type { EventLog, LogEntry } from "../src/log/event-log.js";
+import { type RedisClient, redisLog } from "../src/logs/redis/redis-log.js";
 import { describeRedis } from "./support/describe-redis.js";
 import { openIoredis, openNodeRedis } from "./support/redis-clients.js";
 import { behindProxy, KEEP, KINDS, opened, started } from "./support/redis-fixtures.js";

@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import { repetitions } from "../../../test-support/repetitions.js";
 import { seededRandom } from "../../../test-support/random.js";
-import type { EventLog, Position } from "../src/event-log.js";
+import type { EventLog, Position } from "../src/log/event-log.js";
 import { describeRedis } from "./support/describe-redis.js";
 import { openIoredis } from "./support/redis-clients.js";
 import { behindProxy, KEEP, KINDS, opened, started } from "./support/redis-fixtures.js";

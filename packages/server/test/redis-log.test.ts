@@ -2,8 +2,8 @@ import { eventLogModelTest, eventLogSuite } from "@resumable-mcp/testing/event-l
 import { afterAll, beforeAll, describe, it } from "vitest";
 import { RedisCluster, RedisServer } from "../../../test-support/redis-server.js";
 import { repetitions } from "../../../test-support/repetitions.js";
-import type { EventLog } from "../src/event-log.js";
-import { redisLog } from "../src/logs/redis.js";
+import type { EventLog } from "../src/log/event-log.js";
+import { redisLog } from "../src/logs/redis/redis-log.js";
 import {
   openIoredis,
   openIoredisCluster,

@@ -1,6 +1,6 @@
 import { afterEach, expect, it } from "vitest";
 import { RedisServer } from "../../../test-support/redis-server.js";
-import { redisLog, type RedisLogOptions } from "../src/logs/redis.js";
+import { redisLog, type RedisLogOptions } from "../src/logs/redis/redis-log.js";
 import { describeRedis } from "./support/describe-redis.js";
 import { openNodeRedis } from "./support/redis-clients.js";
 

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { RedisServer } from "../../../test-support/redis-server.js";
-import type { EventLog } from "../src/event-log.js";
-import { redisLog } from "../src/logs/redis.js";
+import type { EventLog } from "../src/log/event-log.js";
+import { redisLog } from "../src/logs/redis/redis-log.js";
 import { describeRedis } from "./support/describe-redis.js";
 import { openIoredis, type OpenClient } from "./support/redis-clients.js";
 

@@ -1,9 +1,9 @@
 import { beforeEach, describe, expect, test } from "vitest";
-import { EventStore } from "../src/event-store.js";
+import { EventStore } from "../src/sdk/event-store.js";
 import { memoryLog } from "../src/logs/memory.js";
-import { GAP_METHOD } from "../src/messages.js";
-import type { EventStoreOptions } from "../src/options.js";
-import type { SessionEventStore } from "../src/session-event-store.js";
+import { GAP_METHOD } from "../src/store/messages.js";
+import type { EventStoreOptions } from "../src/store/options.js";
+import type { SessionEventStore } from "../src/sdk/session-event-store.js";
 import { answer, collector, messagesOf, numbered } from "./support/messages.js";
 
 const TTL = 10;

@@ -3,7 +3,7 @@ import type { EventStore as EventStoreV2 } from "@modelcontextprotocol/server";
 import type { EventStore as EventStoreOldestV1 } from "sdk-oldest-v1/server/streamableHttp.js";
 import type { EventStore as EventStoreOldestV2 } from "sdk-oldest-v2-server";
 import { describe, expect, test } from "vitest";
-import { EventStore } from "../src/event-store.js";
+import { EventStore } from "../src/sdk/event-store.js";
 
 /*
  * The compiler does the work: these files are type-checked with the tests.

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test, vi } from "vitest";
-import { EventStore } from "../src/event-store.js";
+import { EventStore } from "../src/sdk/event-store.js";
 import { memoryLog } from "../src/logs/memory.js";
-import { GAP_METHOD } from "../src/messages.js";
+import { GAP_METHOD } from "../src/store/messages.js";
 import { FaultyLog } from "./support/faulty-log.js";
 import { answer, failure, numbered } from "./support/messages.js";
 import { SdkSession, sdks } from "./support/sdk.js";

@@ -1,8 +1,8 @@
 import { afterAll, describe, expect, test } from "vitest";
 import { repetitions } from "../../../test-support/repetitions.js";
 import { table } from "../../../test-support/weather/table.js";
-import type { EventLog } from "../src/event-log.js";
-import { EventStore } from "../src/event-store.js";
+import type { EventLog } from "../src/log/event-log.js";
+import { EventStore } from "../src/sdk/event-store.js";
 import { memoryLog } from "../src/logs/memory.js";
 import { Caller, pause } from "./support/caller.js";
 import { answer, numbered } from "./support/messages.js";

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { repetitions } from "../../../test-support/repetitions.js";
-import { EventStore } from "../src/event-store.js";
+import { EventStore } from "../src/sdk/event-store.js";
 import { collector, numbered } from "./support/messages.js";
 
 const RUNS = repetitions({ full: 2_000, scaled: 200 });

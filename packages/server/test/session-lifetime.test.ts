@@ -1,8 +1,8 @@
 import { describe, expect, test, vi } from "vitest";
 import { repetitions } from "../../../test-support/repetitions.js";
-import type { EventLog } from "../src/event-log.js";
-import { EventStore } from "../src/event-store.js";
-import { memoryKeyValue } from "../src/key-value/memory.js";
+import type { EventLog } from "../src/log/event-log.js";
+import { EventStore } from "../src/sdk/event-store.js";
+import { memoryKeyValue } from "../src/logs/key-value/memory-key-value.js";
 import { memoryLog } from "../src/logs/memory.js";
 import { pause } from "./support/caller.js";
 import { FaultyLog } from "./support/faulty-log.js";

@@ -2,9 +2,9 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import type { EventLog, Retention } from "../src/event-log.js";
-import type { SqliteDatabase } from "../src/logs/sqlite.js";
-import { sqliteLog, type SqliteLogOptions } from "../src/logs/sqlite.js";
+import type { EventLog, Retention } from "../src/log/event-log.js";
+import type { SqliteDatabase } from "../src/logs/sqlite/sqlite-log.js";
+import { sqliteLog, type SqliteLogOptions } from "../src/logs/sqlite/sqlite-log.js";
 import { sqliteLibraries, type TestDatabase } from "./support/sqlite-libraries.js";
 
 const UNLIMITED: Retention = { maxEvents: null, maxBytes: null, ttlMs: null, headTtlMs: null };

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import type { Retention } from "../src/event-log.js";
+import type { Retention } from "../src/log/event-log.js";
 import { sqliteFixture, type SqliteFixture } from "./support/sqlite-fixtures.js";
 import { sqliteLibraries } from "./support/sqlite-libraries.js";
 

@@ -1,5 +1,5 @@
 import { describe, expect, test, vi } from "vitest";
-import { StreamGate } from "../src/stream-gate.js";
+import { StreamGate } from "../src/sdk/stream-gate.js";
 import { pause } from "./support/caller.js";
 
 const idle = (): Promise<void> => Promise.resolve();

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test, vi } from "vitest";
-import { EventStore } from "../src/event-store.js";
-import { parseEventId } from "../src/event-id.js";
+import { EventStore } from "../src/sdk/event-store.js";
+import { parseEventId } from "../src/store/event-id.js";
 import { memoryLog } from "../src/logs/memory.js";
 import { FaultyLog } from "./support/faulty-log.js";
 import { answer, numbered } from "./support/messages.js";

@@ -1,8 +1,8 @@
 import { describe, expect, test, vi } from "vitest";
 import { repetitions } from "../../../test-support/repetitions.js";
-import { EventStore } from "../src/event-store.js";
+import { EventStore } from "../src/sdk/event-store.js";
 import { memoryLog } from "../src/logs/memory.js";
-import type { SessionEventStore } from "../src/session-event-store.js";
+import type { SessionEventStore } from "../src/sdk/session-event-store.js";
 import { FaultyLog } from "./support/faulty-log.js";
 import { numbered } from "./support/messages.js";
 import { seededRandom } from "../../../test-support/random.js";

@@ -1,7 +1,7 @@
 import { ResumeError } from "../errors.js";
 import { isRecord } from "../json-rpc.js";
-import type { AuthProvider } from "../credentials.js";
-import { lock } from "../web-lock.js";
+import type { AuthProvider } from "../stream/credentials.js";
+import { lock } from "../wait/web-lock.js";
 import { guarded, Reach } from "./reach.js";
 
 /** What the adapters need of an SDK's `OAuthClientProvider`. */

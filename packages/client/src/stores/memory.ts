@@ -1,4 +1,4 @@
-import type { StateStore } from "../state-store.js";
+import type { StateStore } from "../state/state-store.js";
 import { createSlot, scopeText } from "./slot.js";
 import { wholeNumber } from "./slot-options.js";
 

@@ -1,5 +1,5 @@
 import { ResumeError } from "../errors.js";
-import type { Slot, StateScope } from "../state-store.js";
+import type { Slot, StateScope } from "../state/state-store.js";
 
 /** What a store does for one acquired slot. Called one step at a time, and never after `unlock`. */
 export interface SlotDriver {

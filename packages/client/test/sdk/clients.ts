@@ -3,7 +3,7 @@ import { onTestFinished } from "vitest";
 import type { StateStore, TransportEventMap } from "../../src/index.js";
 import { memoryStore, ResumableTransport, ResumeError } from "../../src/index.js";
 import type { ResumableTransportOptions } from "../../src/options.js";
-import type { ClientRecord } from "../../src/session-state.js";
+import type { ClientRecord } from "../../src/state/session-state.js";
 
 /** One life of an app: an SDK client on our transport, with all that they reported. */
 export interface Life {

@@ -1,6 +1,6 @@
 import "fake-indexeddb/auto";
 import { beforeEach, describe, expect, it, vi } from "vitest";
-import { browserStore, type IndexedDBStoreOptions } from "../../src/stores/browser-store.js";
+import { browserStore, type IndexedDBStoreOptions } from "../../src/stores/indexeddb/browser-store.js";
 import { FakeBrowser, type FakePage } from "./fake-tabs.js";
 
 const scope = { serverUrl: "https://mcp.example/mcp", partition: "alice" };

@@ -1,4 +1,4 @@
-import type { Page } from "../../src/stores/page.js";
+import type { Page } from "../../src/stores/indexeddb/page.js";
 import { TestLocks } from "./web-locks.js";
 
 /** A `Storage` like one tab's sessionStorage. */

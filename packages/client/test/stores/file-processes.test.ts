@@ -16,7 +16,7 @@ import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { repetitions } from "../../../../test-support/repetitions.js";
-import { fileStore } from "../../src/stores/file.js";
+import { fileStore } from "../../src/stores/file/file-store.js";
 import { ClientProcess, clientScript } from "./client-process.js";
 
 const scope = { serverUrl: "https://mcp.example/mcp", partition: "alice" };

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { stateStoreSuite } from "@resumable-mcp/testing/state-store-suite";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { fileStore } from "../../src/stores/file.js";
+import { fileStore } from "../../src/stores/file/file-store.js";
 
 const temporaryFolder = () => mkdtemp(join(tmpdir(), "resumable-mcp-state-"));
 

@@ -2,8 +2,8 @@ import "fake-indexeddb/auto";
 import { stateStoreSuite } from "@resumable-mcp/testing/state-store-suite";
 import { createStore, promisifyRequest } from "idb-keyval";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { browserStore } from "../../src/stores/browser-store.js";
-import { indexedDBStore } from "../../src/stores/indexeddb.js";
+import { browserStore } from "../../src/stores/indexeddb/browser-store.js";
+import { indexedDBStore } from "../../src/stores/indexeddb/indexeddb-store.js";
 import { FakeBrowser } from "./fake-tabs.js";
 
 const scope = { serverUrl: "https://mcp.example/mcp", partition: "alice" };

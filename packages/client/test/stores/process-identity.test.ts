@@ -7,7 +7,7 @@ import {
   parseLinuxStat,
   parsePs,
   psState,
-} from "../../src/stores/process-identity.js";
+} from "../../src/stores/file/process-identity.js";
 
 const hasPs = (() => {
   try {

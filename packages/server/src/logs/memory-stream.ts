@@ -1,7 +1,7 @@
-import type { LogEntry, LogPage, Retention } from "../event-log.js";
-import { randomId } from "./random-id.js";
-import { Place } from "./recency-list.js";
-import { type Retained, RetentionWindow } from "./retention-window.js";
+import type { LogEntry, LogPage, Retention } from "../log/event-log.js";
+import { randomId } from "../log/random-id.js";
+import { Place } from "../log/recency-list.js";
+import { type Retained, RetentionWindow } from "../log/retention-window.js";
 
 /** What an event takes on the heap beside its payload, in bytes (measured: 102). */
 const EVENT_OVERHEAD_BYTES = 110;

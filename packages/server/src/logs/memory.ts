@@ -1,9 +1,9 @@
-import type { EventLog, LogPage, Position, Retention } from "../event-log.js";
-import { type CheckedEvent, checkedLog, type LogDriver } from "./checked-log.js";
+import type { EventLog, LogPage, Position, Retention } from "../log/event-log.js";
+import { type CheckedEvent, checkedLog, type LogDriver } from "../log/checked-log.js";
 import { MemoryStream } from "./memory-stream.js";
-import { RecencyList } from "./recency-list.js";
-import { checkClock, checkInteger, endedError } from "./validation.js";
-import { WakeUps } from "./wake-ups.js";
+import { RecencyList } from "../log/recency-list.js";
+import { checkClock, checkInteger, endedError } from "../log/validation.js";
+import { WakeUps } from "../log/wake-ups.js";
 
 export interface MemoryLogOptions {
   /**

@@ -1,4 +1,4 @@
-import type { EventLog, Position } from "../../src/event-log.js";
+import type { EventLog, Position } from "../../src/log/event-log.js";
 
 type Operation = "append" | "read" | "end" | "delete";
 /** `fail`: throws, nothing was done. `hang`: never answers, nothing was done. `hang-after`: done, never answers. */

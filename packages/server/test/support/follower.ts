@@ -1,5 +1,5 @@
-import type { EventLog } from "../../src/event-log.js";
-import { EventStoreError } from "../../src/errors.js";
+import type { EventLog } from "../../src/log/event-log.js";
+import { EventStoreError } from "../../src/log/errors.js";
 
 /** What a follower has seen of a stream. */
 export interface Follower {

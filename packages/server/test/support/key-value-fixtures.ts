@@ -6,10 +6,10 @@ import Keyv from "keyv";
 import { createStorage } from "unstorage";
 import fsDriver from "unstorage/drivers/fs";
 import type { AsyncKeyValue, EventLog } from "../../src/index.js";
-import { fromKeyv } from "../../src/key-value/keyv.js";
-import { memoryKeyValue } from "../../src/key-value/memory.js";
-import { fromUnstorage } from "../../src/key-value/unstorage.js";
-import { keyValueLog } from "../../src/logs/key-value.js";
+import { fromKeyv } from "../../src/logs/key-value/keyv.js";
+import { memoryKeyValue } from "../../src/logs/key-value/memory-key-value.js";
+import { fromUnstorage } from "../../src/logs/key-value/unstorage.js";
+import { keyValueLog } from "../../src/logs/key-value/key-value-log.js";
 
 export interface KeyValueBackendFixture {
   readonly keyValue: AsyncKeyValue;

@@ -1,4 +1,4 @@
-import type { JsonRpcMessage } from "../../src/messages.js";
+import type { JsonRpcMessage } from "../../src/store/messages.js";
 
 /** A notification that can be told from others. */
 export function numbered(number: number): { jsonrpc: "2.0"; method: string; params: { number: number } } {

@@ -1,5 +1,5 @@
-import type { EventLog } from "../../src/event-log.js";
-import type { JsonRpcMessage } from "../../src/messages.js";
+import type { EventLog } from "../../src/log/event-log.js";
+import type { JsonRpcMessage } from "../../src/store/messages.js";
 
 const RETENTION = { maxEvents: null, maxBytes: null, ttlMs: null, headTtlMs: null };
 

@@ -1,13 +1,13 @@
 import { PGlite } from "@electric-sql/pglite";
 import { Pool } from "pg";
 import type { PostgresServer } from "../../../../test-support/postgres-server.js";
-import type { EventLog } from "../../src/event-log.js";
+import type { EventLog } from "../../src/log/event-log.js";
 import {
   migratePostgresLog,
   postgresLog,
   type PostgresLogOptions,
   type PostgresPool,
-} from "../../src/logs/postgres.js";
+} from "../../src/logs/postgres/postgres-log.js";
 
 const MINUTE_MS = 60_000;
 const SERVER_CLOCK = "(extract(epoch FROM statement_timestamp()) * 1000)::bigint";

@@ -1,7 +1,7 @@
 import { Cluster, Redis } from "ioredis";
 import { createClient, createCluster } from "redis";
 import type { RedisCluster, RedisServer } from "../../../../test-support/redis-server.js";
-import type { RedisClient } from "../../src/logs/redis.js";
+import type { RedisClient } from "../../src/logs/redis/redis-log.js";
 
 /** A connected client, and how to end it. */
 export interface OpenClient {

@@ -1,4 +1,4 @@
-import type { RedisClient } from "../../src/logs/redis.js";
+import type { RedisClient } from "../../src/logs/redis/redis-log.js";
 
 /**
  * The client, but that every script sees this clock in place of the server's: it is given the script's text with

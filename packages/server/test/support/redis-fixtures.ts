@@ -1,8 +1,8 @@
 import { faultProxy, type FaultProxy } from "@resumable-mcp/testing/fault-proxy";
 import { onTestFinished } from "vitest";
 import { RedisServer } from "../../../../test-support/redis-server.js";
-import type { EventLog } from "../../src/event-log.js";
-import { redisLog, type RedisLogOptions } from "../../src/logs/redis.js";
+import type { EventLog } from "../../src/log/event-log.js";
+import { redisLog, type RedisLogOptions } from "../../src/logs/redis/redis-log.js";
 import { openIoredis, openNodeRedis, type OpenClient } from "./redis-clients.js";
 
 export const KEEP = { maxEvents: null, maxBytes: null, ttlMs: null, headTtlMs: null };

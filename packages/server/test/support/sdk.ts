@@ -2,8 +2,8 @@ import { WebStandardStreamableHTTPServerTransport as TransportV1 } from "@modelc
 import { WebStandardStreamableHTTPServerTransport as TransportV2 } from "@modelcontextprotocol/server";
 import { WebStandardStreamableHTTPServerTransport as TransportOldestV1 } from "sdk-oldest-v1/server/webStandardStreamableHttp.js";
 import { WebStandardStreamableHTTPServerTransport as TransportOldestV2 } from "sdk-oldest-v2-server";
-import type { EventStore } from "../../src/event-store.js";
-import type { SessionEventStore } from "../../src/session-event-store.js";
+import type { EventStore } from "../../src/sdk/event-store.js";
+import type { SessionEventStore } from "../../src/sdk/session-event-store.js";
 import type { answer, failure, numbered } from "./messages.js";
 
 export type TestMessage =

@@ -1,4 +1,4 @@
-import type { EventLog } from "../../src/event-log.js";
+import type { EventLog } from "../../src/log/event-log.js";
 
 /**
  * A log that waits 0 to 10 ms at random before and after every operation. As the interface demands, appends to one

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { EventLog } from "@resumable-mcp/server";
 import type { EventLogCapabilities } from "@resumable-mcp/testing/event-log-suite";
-import { sqliteLog, type SqliteLogOptions } from "../../src/logs/sqlite.js";
+import { sqliteLog, type SqliteLogOptions } from "../../src/logs/sqlite/sqlite-log.js";
 import type { TestDatabase } from "./sqlite-libraries.js";
 
 export interface SqliteFixture {

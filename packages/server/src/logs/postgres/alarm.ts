@@ -1,4 +1,4 @@
-import { unref } from "../unref.js";
+import { unref } from "../../log/unref.js";
 
 /** A wait that ends by its time, by being rung, or with the signal, whichever is first. */
 export interface Alarm {

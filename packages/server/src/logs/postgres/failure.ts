@@ -1,4 +1,4 @@
-import { EventStoreError } from "../../errors.js";
+import { EventStoreError } from "../../log/errors.js";
 
 /** What an attempt to run a statement came to, when it came to nothing. */
 export type Failure =

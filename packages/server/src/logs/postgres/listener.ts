@@ -1,5 +1,5 @@
-import { EventStoreError } from "../../errors.js";
-import { timeoutError, within } from "../../waits.js";
+import { EventStoreError } from "../../log/errors.js";
+import { timeoutError, within } from "../../log/waits.js";
 import type { PostgresPoolClient } from "./pool.js";
 import { type Alarm, alarm } from "./alarm.js";
 

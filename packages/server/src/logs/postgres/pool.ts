@@ -1,4 +1,4 @@
-import { EventStoreError } from "../../errors.js";
+import { EventStoreError } from "../../log/errors.js";
 
 /** What a statement is answered with. */
 export interface PostgresResult {

@@ -1,4 +1,4 @@
-import { WakeUps } from "../wake-ups.js";
+import { WakeUps } from "../../log/wake-ups.js";
 import { Listener, type ListenerOptions } from "./listener.js";
 import { Notifier } from "./notifier.js";
 import { Poller, type PollerOptions } from "./poller.js";

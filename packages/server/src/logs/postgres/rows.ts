@@ -1,4 +1,4 @@
-import { EventStoreError } from "../../errors.js";
+import { EventStoreError } from "../../log/errors.js";
 
 /**
  * One row of an answer, its columns read by name and checked: drivers and their settings differ in what they make of

@@ -1,5 +1,5 @@
-import { EventStoreError } from "../../errors.js";
-import { timeoutError, within } from "../../waits.js";
+import { EventStoreError } from "../../log/errors.js";
+import { timeoutError, within } from "../../log/waits.js";
 import { errorOf, failureOf, isPassing, leavesOpen } from "./failure.js";
 import { isEnded, type PostgresPool } from "./pool.js";
 import { Row } from "./rows.js";

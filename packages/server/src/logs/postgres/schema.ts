@@ -1,6 +1,6 @@
-import { EventStoreError } from "../../errors.js";
-import { timeoutError, within } from "../../waits.js";
-import { checkInteger } from "../validation.js";
+import { EventStoreError } from "../../log/errors.js";
+import { timeoutError, within } from "../../log/waits.js";
+import { checkInteger } from "../../log/validation.js";
 import { errorOf, failureOf } from "./failure.js";
 import { checkPool, type PostgresPool } from "./pool.js";
 

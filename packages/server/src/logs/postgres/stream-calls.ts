@@ -1,6 +1,6 @@
-import { EventStoreError } from "../../errors.js";
-import type { LogEntry, LogPage, Position, Retention } from "../../event-log.js";
-import { Lanes } from "../lanes.js";
+import { EventStoreError } from "../../log/errors.js";
+import type { LogEntry, LogPage, Position, Retention } from "../../log/event-log.js";
+import { Lanes } from "../../log/lanes.js";
 import type { Appender, NewEvent } from "./appender.js";
 import type { StatementRunner } from "./runner.js";
 import type { Statements } from "./statements.js";

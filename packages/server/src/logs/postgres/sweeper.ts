@@ -1,4 +1,4 @@
-import { EventStoreError } from "../../errors.js";
+import { EventStoreError } from "../../log/errors.js";
 import { alarm } from "./alarm.js";
 import type { StatementRunner } from "./runner.js";
 import type { Statements } from "./statements.js";

@@ -1,8 +1,8 @@
-import { EventStoreError } from "../../errors.js";
-import { asError, timeoutError } from "../../waits.js";
-import { nextTurn } from "../next-turn.js";
-import { randomId } from "../random-id.js";
-import { endedError } from "../validation.js";
+import { EventStoreError } from "../../log/errors.js";
+import { asError, timeoutError } from "../../log/waits.js";
+import { nextTurn } from "../../log/next-turn.js";
+import { randomId } from "../../log/random-id.js";
+import { endedError } from "../../log/validation.js";
 import { APPEND, ENDED, LATE, UNEXPECTED } from "./append-script.js";
 import { Batch } from "./batch.js";
 import { failureOf, isPassing } from "./failure.js";

@@ -1,4 +1,4 @@
-import type { Position } from "../../event-log.js";
+import type { Position } from "../../log/event-log.js";
 import type { PendingEvent, StreamQueue } from "./stream-queue.js";
 import type { StreamState } from "./stream-state.js";
 

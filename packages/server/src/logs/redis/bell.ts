@@ -1,4 +1,4 @@
-import { asError } from "../../waits.js";
+import { asError } from "../../log/waits.js";
 
 /** Tells one waiter that there is something to do. A ring that nobody waited for is kept for the next who does. */
 export class Bell {

@@ -1,4 +1,4 @@
-import { EventStoreError } from "../../errors.js";
+import { EventStoreError } from "../../log/errors.js";
 import type {
   IoredisClient,
   IoredisCluster,

@@ -1,6 +1,6 @@
-import type { EventStoreError } from "../../errors.js";
-import { randomId } from "../random-id.js";
-import { WakeUps } from "../wake-ups.js";
+import type { EventStoreError } from "../../log/errors.js";
+import { randomId } from "../../log/random-id.js";
+import { WakeUps } from "../../log/wake-ups.js";
 import type { Connection } from "./connection.js";
 import { WakeUpFeed } from "./wake-up-feed.js";
 

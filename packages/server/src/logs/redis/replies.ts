@@ -1,5 +1,5 @@
-import { EventStoreError } from "../../errors.js";
-import type { LogEntry, LogPage } from "../../event-log.js";
+import { EventStoreError } from "../../log/errors.js";
+import type { LogEntry, LogPage } from "../../log/event-log.js";
 
 /** What the append script has answered for one of its streams. The first element of every answer is the mark. */
 export function appendAnswer(reply: readonly unknown[], stream: number): string {

@@ -1,5 +1,5 @@
-import type { Retention } from "../../event-log.js";
-import { forgetAfterMs } from "../retention-window.js";
+import type { Retention } from "../../log/event-log.js";
+import { forgetAfterMs } from "../../log/retention-window.js";
 
 /** A retention as the scripts take it and keep it. */
 export interface RetentionText {

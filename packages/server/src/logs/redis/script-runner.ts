@@ -1,6 +1,6 @@
-import { EventStoreError } from "../../errors.js";
-import { asError, timeoutError } from "../../waits.js";
-import { randomId } from "../random-id.js";
+import { EventStoreError } from "../../log/errors.js";
+import { asError, timeoutError } from "../../log/waits.js";
+import { randomId } from "../../log/random-id.js";
 import type { Connection } from "./connection.js";
 import { Deadlines } from "./deadlines.js";
 import { errorOf, failureOf, isPassing, leavesOpen } from "./failure.js";

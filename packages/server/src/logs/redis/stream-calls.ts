@@ -1,7 +1,7 @@
-import { EventStoreError } from "../../errors.js";
-import type { LogPage, Position, Retention } from "../../event-log.js";
+import { EventStoreError } from "../../log/errors.js";
+import type { LogPage, Position, Retention } from "../../log/event-log.js";
 import { AppendCalls } from "./append-calls.js";
-import { RecencyList } from "../recency-list.js";
+import { RecencyList } from "../../log/recency-list.js";
 import { DELETE, END } from "./change-scripts.js";
 import { keysOf, type StreamKeys } from "./keys.js";
 import { READ } from "./read-script.js";

@@ -1,6 +1,6 @@
-import type { Position } from "../../event-log.js";
-import { Deque } from "../deque.js";
-import { Place } from "../recency-list.js";
+import type { Position } from "../../log/event-log.js";
+import { Deque } from "../../log/deque.js";
+import { Place } from "../../log/recency-list.js";
 import type { Batch } from "./batch.js";
 import type { StreamKeys } from "./keys.js";
 import type { RetentionText } from "./retention-text.js";

@@ -1,5 +1,5 @@
-import { EventStoreError } from "../../errors.js";
-import { timeoutError, within } from "../../waits.js";
+import { EventStoreError } from "../../log/errors.js";
+import { timeoutError, within } from "../../log/waits.js";
 import { Bell, orAborted } from "./bell.js";
 import type { Connection, Subscriber } from "./connection.js";
 

@@ -1,4 +1,4 @@
-import { EventStoreError } from "../../errors.js";
+import { EventStoreError } from "../../log/errors.js";
 
 /** What is bound to a statement and comes out of a row. */
 export type SqliteValue = string | number | bigint | null;

@@ -1,6 +1,6 @@
 import { backendError, checkOpen, firstRow, type SqliteDatabase } from "./database.js";
 import type { Statements } from "./statements.js";
-import { unref } from "../unref.js";
+import { unref } from "../../log/unref.js";
 
 /**
  * Notices what other connections commit to the file, by `PRAGMA data_version`, which changes with their commits and

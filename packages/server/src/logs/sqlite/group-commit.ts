@@ -1,5 +1,5 @@
-import { EventStoreError } from "../../errors.js";
-import { nextTurn } from "../next-turn.js";
+import { EventStoreError } from "../../log/errors.js";
+import { nextTurn } from "../../log/next-turn.js";
 import {
   backendError,
   checkOpen,

@@ -1,5 +1,5 @@
-import { EventStoreError } from "../../errors.js";
-import type { LogEntry, LogPage } from "../../event-log.js";
+import { EventStoreError } from "../../log/errors.js";
+import type { LogEntry, LogPage } from "../../log/event-log.js";
 import { firstRow, type SqliteDatabase } from "./database.js";
 import { decodeText, encodeText } from "./text.js";
 import { rollBack } from "./schema.js";

@@ -1,4 +1,4 @@
-import { EventStoreError } from "../../errors.js";
+import { EventStoreError } from "../../log/errors.js";
 import { backendError, checkOpen, firstRow, isBusy, type SqliteDatabase } from "./database.js";
 
 /** The version of the tables below. A file with a newer one was written by a newer release and is refused. */

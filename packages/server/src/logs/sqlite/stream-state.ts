@@ -1,4 +1,4 @@
-import { forgetAfterMs } from "../retention-window.js";
+import { forgetAfterMs } from "../../log/retention-window.js";
 import { firstRow, type Row } from "./database.js";
 import type { Statements } from "./statements.js";
 

@@ -1,7 +1,7 @@
-import { EventStoreError } from "../../errors.js";
-import type { Position, Retention } from "../../event-log.js";
-import { randomId } from "../random-id.js";
-import { endedError } from "../validation.js";
+import { EventStoreError } from "../../log/errors.js";
+import type { Position, Retention } from "../../log/event-log.js";
+import { randomId } from "../../log/random-id.js";
+import { endedError } from "../../log/validation.js";
 import { firstRow } from "./database.js";
 import { encodeText } from "./text.js";
 import { RecentStreams } from "./recent-streams.js";

@@ -1,0 +1,84 @@
+import { ResumeError } from "../errors.js";
+import { follow } from "../wait/follow.js";
+import { isRecord, isRequest, isResponse, type JsonRpcMessage, type Params } from "../json-rpc.js";
+import { type HttpOptions, openStream, type SessionRef } from "../stream/open-stream.js";
+import type { SavedSession } from "../state/session-state.js";
+import { runStream } from "../stream/stream-loop.js";
+import type { Link, StreamTask } from "../stream/stream-task.js";
+import { StreamCursor } from "../stream/stream-cursor.js";
+
+/** A session as the client knows it. Its id comes with the headers of the initialize answer. */
+export class Session implements SessionRef {
+  id: string | undefined;
+  protocolVersion: string | undefined;
+  isIdempotent = false;
+
+  constructor(saved: SavedSession = {}) {
+    this.id = saved.id;
+    this.protocolVersion = saved.protocolVersion;
+  }
+
+  /** Takes what the server says in its initialize result. */
+  accept(result: Params): void {
+    const { protocolVersion, capabilities } = result;
+    if (typeof protocolVersion === "string") this.protocolVersion = protocolVersion;
+    const experimental = isRecord(capabilities) ? capabilities.experimental : undefined;
+    const ours = isRecord(experimental) ? experimental["resumable-mcp"] : undefined;
+    this.isIdempotent = isRecord(ours) && ours.idempotency === true;
+  }
+
+  toJSON(): SavedSession {
+    return {
+      ...(this.id === undefined ? {} : { id: this.id }),
+      ...(this.protocolVersion === undefined ? {} : { protocolVersion: this.protocolVersion }),
+    };
+  }
+}
+
+/**
+ * Sends one message in a session, through whatever the network does, and returns the response to it; `undefined`
+ * for a notification or an answer, which are accepted and no more.
+ *
+ * @throws {ResumeError} as {@link runStream} does.
+ */
+export async function exchange(
+  session: Session,
+  message: JsonRpcMessage,
+  link: Link,
+  signal: AbortSignal,
+  onOther: (message: JsonRpcMessage) => void = () => undefined,
+): Promise<JsonRpcMessage | undefined> {
+  const id = isRequest(message) ? message.id : undefined;
+  let answer: JsonRpcMessage | undefined;
+  const task: StreamTask = {
+    session,
+    request: message,
+    cursor: new StreamCursor(),
+    isBrief: true,
+    isResendable: () => true,
+    take(messages) {
+      for (const received of messages) {
+        // An error need not say which request it answers.
+        if (isResponse(received) && (received.id ?? id) === id) answer ??= received;
+        else onOther(received);
+      }
+      return answer !== undefined;
+    },
+  };
+  const abort = follow(signal);
+  try {
+    await runStream(task, link, abort.signal);
+  } finally {
+    abort.abort();
+  }
+  return answer;
+}
+
+/** Tells the server that a session is over, once. @throws {ResumeError} `http`, `gave-up` */
+export async function endSession(http: HttpOptions, session: Session, signal: AbortSignal): Promise<void> {
+  const opened = await openStream(http, session, { method: "DELETE" }, signal);
+  if (opened.kind === "refused" && opened.status !== 405 && opened.status !== 404)
+    throw new ResumeError("http", `The server refused to end the session (${opened.status})`, opened);
+  if (opened.kind === "unreachable")
+    throw new ResumeError("gave-up", "The server could not be told that the session is over", opened);
+}

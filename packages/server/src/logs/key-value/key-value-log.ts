@@ -1,0 +1,123 @@
+import { EventStoreError } from "../../log/errors.js";
+import type { EventLog, LogPage, Position, Retention } from "../../log/event-log.js";
+import type { AsyncKeyValue } from "./async-key-value.js";
+import { type CheckedEvent, checkedLog, type LogDriver } from "../../log/checked-log.js";
+import { KeyValueBackend } from "./backend.js";
+import { KeyValueReader } from "./reader.js";
+import { KeyValueWriter } from "./writer.js";
+import type { KeyValueStream } from "./stream.js";
+import { Lanes } from "../../log/lanes.js";
+import { checkClock, checkInteger } from "../../log/validation.js";
+import { WakeUps } from "../../log/wake-ups.js";
+
+export interface KeyValueLogOptions {
+  /** The collections of the log are named so, followed by `-heads` and `-events`. @defaultValue "resumable-mcp" */
+  readonly collection?: string;
+  /** How long one operation of the key-value store may take, in milliseconds. @defaultValue 10000 */
+  readonly timeoutMs?: number;
+  /**
+   * Of how many streams this process remembers what it knows. Another one costs a few more reads when it is used
+   * again: its head, and its events once, to learn their sizes and ages. @defaultValue 1000
+   */
+  readonly maxOpenStreams?: number;
+  /**
+   * How many bytes of payloads may wait for the store, over all streams; an append past it fails at once with
+   * `backend`. @defaultValue 64 MiB
+   */
+  readonly maxPendingBytes?: number;
+  /** The largest payload that `append` takes, in bytes of UTF-8. @defaultValue 16 MiB */
+  readonly maxPayloadBytes?: number;
+  /** The clock, in milliseconds. @defaultValue Date.now */
+  readonly now?: () => number;
+}
+
+const NEEDED_METHODS = ["get", "getMany", "put", "putMany", "delete", "deleteMany", "ttl"] as const;
+/** `setTimeout` takes no more: a longer delay fires at once. */
+const LONGEST_TIMEOUT_MS = 2 ** 31 - 1;
+
+/**
+ * A log on any key-value store.
+ *
+ * **One process at a time may append to a stream** (end it, delete it): a key-value store cannot arbitrate. Different
+ * streams may belong to different processes, others may read them, and when a process has stopped, the next one goes
+ * on with its streams under the same epoch. Wake-ups reach only subscribers in the process that appends.
+ *
+ * An append costs one round trip: the event is put under its own key, and beside it the small head of the stream,
+ * whatever the stream's length; appends to one stream that come together share them. Events that retention has
+ * dropped are deleted by the dozen. The time limits of {@link Retention} are given to the store as ttl, so that
+ * abandoned streams go by themselves where it has expiry. A store that evicts keys before their time makes a gap, which
+ * is reported as one.
+ *
+ * An append that fails leaves no hole. Whether it took effect is found out before the next one: `mayHaveHappened`
+ * says that it may turn up.
+ *
+ * The store stays the caller's: it is not closed.
+ *
+ * @throws {EventStoreError} `invalid-option`
+ */
+export function keyValueLog(keyValue: AsyncKeyValue, options: KeyValueLogOptions = {}): EventLog {
+  // A caller without types may give nothing at all.
+  const given = keyValue as Partial<AsyncKeyValue> | null | undefined;
+  const missing = NEEDED_METHODS.find((method) => typeof given?.[method] !== "function");
+  if (missing !== undefined) {
+    throw new EventStoreError(
+      "invalid-option",
+      `keyValue must be an AsyncKeyValue; it has no ${missing}. For Keyv and unstorage there are fromKeyv and fromUnstorage.`,
+    );
+  }
+  return checkedLog(options.maxPayloadBytes, () => new KeyValueLog(keyValue, options));
+}
+
+class KeyValueLog implements LogDriver {
+  readonly #lanes: Lanes<KeyValueStream>;
+  readonly #writer: KeyValueWriter;
+  readonly #reader: KeyValueReader;
+  readonly #wakeUps = new WakeUps();
+
+  constructor(keyValue: AsyncKeyValue, options: KeyValueLogOptions) {
+    const {
+      collection = "resumable-mcp",
+      timeoutMs = 10_000,
+      maxOpenStreams = 1000,
+      now = Date.now,
+    } = options;
+    const { maxPendingBytes = 64 * 1024 * 1024 } = options;
+    if (typeof collection !== "string") {
+      throw new EventStoreError("invalid-option", `collection must be a string, not ${typeof collection}.`);
+    }
+    checkInteger("timeoutMs", timeoutMs, 1, LONGEST_TIMEOUT_MS);
+    checkInteger("maxOpenStreams", maxOpenStreams, 1);
+    checkInteger("maxPendingBytes", maxPendingBytes, 1);
+    checkClock(now);
+    const backend = new KeyValueBackend(keyValue, collection, timeoutMs);
+    this.#lanes = new Lanes(maxOpenStreams);
+    this.#writer = new KeyValueWriter(backend, this.#lanes, this.#wakeUps, { maxPendingBytes, now });
+    this.#reader = new KeyValueReader(backend, this.#lanes, now);
+  }
+
+  append(stream: string, event: CheckedEvent, retention: Retention): Promise<Position> {
+    return this.#writer.append(stream, event, retention);
+  }
+
+  read(stream: string, after: number, limit: number): Promise<LogPage | undefined> {
+    return this.#reader.read(stream, after, limit);
+  }
+
+  subscribe(stream: string, wake: () => void): () => void {
+    return this.#wakeUps.subscribe(stream, wake);
+  }
+
+  end(stream: string): Promise<void> {
+    return this.#writer.end(stream);
+  }
+
+  delete(stream: string): Promise<void> {
+    return this.#writer.delete(stream);
+  }
+
+  /** What was asked for before is still done. */
+  async close(): Promise<void> {
+    this.#wakeUps.close();
+    await this.#writer.settled();
+  }
+}

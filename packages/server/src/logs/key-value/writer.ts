@@ -1,0 +1,269 @@
+import { EventStoreError } from "../../log/errors.js";
+import type { Position, Retention } from "../../log/event-log.js";
+import type { KeyValueBackend } from "./backend.js";
+import { KeyValueStream } from "./stream.js";
+import type { Lane, Lanes } from "../../log/lanes.js";
+import { randomId } from "../../log/random-id.js";
+import { forgetAfterMs } from "../../log/retention-window.js";
+import { endedError } from "../../log/validation.js";
+import type { WakeUps } from "../../log/wake-ups.js";
+
+/** Appends that wait for the one before them are written together, up to these limits. */
+const EVENTS_PER_WRITE = 64;
+const BYTES_PER_WRITE = 1024 * 1024;
+
+/** Dropped events are deleted when there are so many of them, at most so many at a time. */
+const EVENTS_TO_REMOVE_MIN = 32;
+const EVENTS_TO_REMOVE_MAX = 256;
+
+interface NewEvent {
+  readonly payload: string;
+  readonly bytes: number;
+}
+
+/** Appends of one stream that are written together. */
+interface Batch {
+  readonly events: NewEvent[];
+  /** One for all of them, since the head has room for one. */
+  readonly retention: Retention;
+  bytes: number;
+  readonly positions: Promise<readonly Position[]>;
+}
+
+export interface WriterSettings {
+  readonly maxPendingBytes: number;
+  readonly now: () => number;
+}
+
+/** The writing half of the key-value log. */
+export class KeyValueWriter {
+  readonly #backend: KeyValueBackend;
+  readonly #lanes: Lanes<KeyValueStream>;
+  readonly #wakeUps: WakeUps;
+  readonly #settings: WriterSettings;
+  /** The batches that have not been started and that nothing else was asked for after. */
+  readonly #openBatches = new Map<string, Batch>();
+  readonly #removals = new Set<Promise<void>>();
+  /** Another one after each write that failed: then no segment is gone on with in which something may still land. */
+  #id = randomId();
+  #pendingBytes = 0;
+
+  constructor(
+    backend: KeyValueBackend,
+    lanes: Lanes<KeyValueStream>,
+    wakeUps: WakeUps,
+    settings: WriterSettings,
+  ) {
+    this.#backend = backend;
+    this.#lanes = lanes;
+    this.#wakeUps = wakeUps;
+    this.#settings = settings;
+  }
+
+  async append(name: string, event: NewEvent, retention: Retention): Promise<Position> {
+    const { maxPendingBytes } = this.#settings;
+    if (this.#pendingBytes > 0 && this.#pendingBytes + event.bytes > maxPendingBytes) {
+      throw new EventStoreError(
+        "backend",
+        `The key-value store is too slow: ${this.#pendingBytes} bytes wait for it already, and maxPendingBytes is ` +
+          `${maxPendingBytes}. Nothing was stored.`,
+      );
+    }
+    this.#pendingBytes += event.bytes;
+    try {
+      let batch = this.#openBatches.get(name);
+      if (
+        batch === undefined ||
+        !isSame(batch.retention, retention) ||
+        batch.events.length >= EVENTS_PER_WRITE ||
+        batch.bytes + event.bytes > BYTES_PER_WRITE
+      ) {
+        batch = this.#openBatch(name, retention);
+      }
+      const index = batch.events.push(event) - 1;
+      batch.bytes += event.bytes;
+      const position = (await batch.positions)[index];
+      if (position === undefined) throw endedError(name);
+      return position;
+    } finally {
+      this.#pendingBytes -= event.bytes;
+    }
+  }
+
+  async end(name: string): Promise<void> {
+    this.#openBatches.delete(name);
+    await this.#lanes.run(name, async (lane) => {
+      const stream = await this.#load(lane);
+      if (stream === undefined || stream.window.isEnded || stream.window.isForgotten(this.#settings.now()))
+        return;
+      const { head, lastAppendAt, retention } = stream.window;
+      await this.#change(lane, stream, async () => {
+        const record = stream.nextHead(head, retention, lastAppendAt, true);
+        await this.#backend.writeHead(name, record, forgetAfterMs(retention, true));
+      });
+      await this.#applied(lane, stream, retention, true);
+      this.#wakeUps.wake(name);
+    });
+  }
+
+  async delete(name: string): Promise<void> {
+    this.#openBatches.delete(name);
+    await this.#lanes.run(name, async (lane) => {
+      const stream = await this.#load(lane);
+      lane.state = undefined;
+      if (stream === undefined) return;
+      await this.#backend.removeHead(name);
+      this.#wakeUps.wake(name);
+      await this.#removeAll(stream);
+    });
+  }
+
+  async settled(): Promise<void> {
+    await this.#lanes.settled();
+    await Promise.all(this.#removals);
+  }
+
+  #openBatch(name: string, retention: Retention): Batch {
+    const events: NewEvent[] = [];
+    const positions = this.#lanes.run(name, (lane) => {
+      if (this.#openBatches.get(name) === batch) this.#openBatches.delete(name);
+      return this.#write(lane, events, retention);
+    });
+    const batch: Batch = { events, retention, bytes: 0, positions };
+    this.#openBatches.set(name, batch);
+    return batch;
+  }
+
+  /** @returns the positions of the events; none for those after which the stream had ended. */
+  async #write(
+    lane: Lane<KeyValueStream>,
+    events: readonly NewEvent[],
+    retention: Retention,
+  ): Promise<readonly Position[]> {
+    const now = this.#settings.now();
+    const stream = await this.#loadOrCreate(lane, retention, now);
+    if (stream.window.isEnded) return [];
+    const { window } = stream;
+    // By the limit that held until now, and before the head is written, so that nothing comes back after a restart.
+    window.expire(now);
+    const first = window.head + 1;
+    const at = window.timeOf(now);
+    await this.#change(lane, stream, async () => {
+      const head = stream.nextHead(window.head + events.length, retention, at, false);
+      const entries = events.map(({ payload }, index) => ({
+        key: stream.keyOf(first + index),
+        event: { at, payload },
+      }));
+      const results = await Promise.allSettled([
+        this.#backend.writeEvents(entries, retention.ttlMs),
+        this.#backend.writeHead(lane.name, head, forgetAfterMs(retention, false)),
+      ]);
+      for (const result of results) if (result.status === "rejected") throw result.reason;
+    });
+    await this.#applied(lane, stream, retention, false);
+    for (const { bytes } of events) {
+      window.push({ bytes, at });
+      window.trim();
+    }
+    this.#removeDropped(stream);
+    this.#wakeUps.wake(lane.name);
+    return events.map((_, index) => ({ epoch: stream.epoch, seq: first + index }));
+  }
+
+  async #load(lane: Lane<KeyValueStream>): Promise<KeyValueStream | undefined> {
+    if (lane.state?.isOwned === true) return lane.state;
+    const now = this.#settings.now();
+    lane.state = await KeyValueStream.load(this.#backend, lane.name, lane.state, now, () => undefined);
+    return lane.state;
+  }
+
+  async #loadOrCreate(
+    lane: Lane<KeyValueStream>,
+    retention: Retention,
+    now: number,
+  ): Promise<KeyValueStream> {
+    const stream = await this.#load(lane);
+    if (stream !== undefined && !stream.window.isForgotten(now)) return stream;
+    if (stream !== undefined) this.#track(this.#removeAll(stream));
+    lane.state = undefined;
+    return KeyValueStream.create(retention, this.#id, now);
+  }
+
+  /** Runs a write of the head. After a failure nothing is known of the stream any more: it is loaded again. */
+  async #change(
+    lane: Lane<KeyValueStream>,
+    stream: KeyValueStream,
+    write: () => Promise<void>,
+  ): Promise<void> {
+    try {
+      stream.own(this.#id);
+      await write();
+      stream.isOwned = true;
+      lane.state = stream;
+    } catch (error) {
+      this.#id = randomId();
+      lane.state = undefined;
+      throw error;
+    }
+  }
+
+  /**
+   * Takes over what the head now says. If it expires sooner than the one before it, that one must go: it would come to
+   * light again, and with it a stream that had been forgotten.
+   */
+  async #applied(
+    lane: Lane<KeyValueStream>,
+    stream: KeyValueStream,
+    retention: Retention,
+    isEnded: boolean,
+  ): Promise<void> {
+    const { window, version } = stream;
+    const before = forgetAfterMs(window.retention, window.isEnded) ?? Infinity;
+    window.retention = retention;
+    window.isEnded = isEnded;
+    if ((forgetAfterMs(retention, isEnded) ?? Infinity) >= before) return;
+    await this.#backend.removeOtherHead(lane.name, version).catch(() => undefined);
+  }
+
+  #removeDropped(stream: KeyValueStream): void {
+    const first = stream.oldest;
+    const last = Math.min(stream.lastToRemove, first + EVENTS_TO_REMOVE_MAX - 1);
+    if (stream.isRemoving || last - first + 1 < EVENTS_TO_REMOVE_MIN) return;
+    stream.isRemoving = true;
+    const removal = this.#backend.removeEvents(stream.keysOf(first, last)).then(() => {
+      stream.oldest = last + 1;
+    });
+    this.#track(
+      removal.finally(() => {
+        stream.isRemoving = false;
+      }),
+    );
+  }
+
+  async #removeAll(stream: KeyValueStream): Promise<void> {
+    const { head } = stream.window;
+    for (let first = stream.oldest; first <= head; first += EVENTS_TO_REMOVE_MAX) {
+      await this.#backend.removeEvents(
+        stream.keysOf(first, Math.min(head, first + EVENTS_TO_REMOVE_MAX - 1)),
+      );
+    }
+  }
+
+  /** Removals beside the appends may fail: what they leave is tried again later, or goes by its ttl. */
+  #track(removal: Promise<void>): void {
+    const tracked: Promise<void> = removal
+      .catch(() => undefined)
+      .finally(() => this.#removals.delete(tracked));
+    this.#removals.add(tracked);
+  }
+}
+
+function isSame(one: Retention, other: Retention): boolean {
+  return (
+    one === other ||
+    (one.maxEvents === other.maxEvents &&
+      one.maxBytes === other.maxBytes &&
+      one.ttlMs === other.ttlMs &&
+      one.headTtlMs === other.headTtlMs)
+  );
+}

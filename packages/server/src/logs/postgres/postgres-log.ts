@@ -1,0 +1,187 @@
+import { EventStoreError } from "../../log/errors.js";
+import type { EventLog, LogPage, Position, Retention } from "../../log/event-log.js";
+import { type CheckedEvent, checkedLog, type LogDriver } from "../../log/checked-log.js";
+import { Appender } from "./appender.js";
+import { checkPool, maxConnections, type PostgresPool } from "./pool.js";
+import { RemoteWakeUps } from "./remote-wake-ups.js";
+import { StatementRunner } from "./runner.js";
+import { checkSchema, DEFAULT_SCHEMA } from "./schema.js";
+import { statementsOf } from "./statements.js";
+import { StreamCalls } from "./stream-calls.js";
+import { Sweeper } from "./sweeper.js";
+import { channelOf } from "./topics.js";
+import { checkFunction, checkInteger } from "../../log/validation.js";
+
+export type { PostgresPool, PostgresPoolClient, PostgresResult } from "./pool.js";
+export { migratePostgresLog, type MigrateOptions } from "./schema.js";
+
+export interface PostgresLogOptions {
+  /**
+   * The schema of the log's tables, which `migratePostgresLog` has made. Logs with the same one share their streams.
+   *
+   * @defaultValue "resumable_mcp"
+   */
+  readonly schema?: string;
+  /**
+   * How followers learn of what other processes append.
+   *
+   * - `notify`: at once. While the log has had subscribers it keeps one connection of the pool to `LISTEN`, and each
+   *   process tells of its appends in statements of their own. Not through a pooler that shares connections between
+   *   transactions.
+   * - `poll`: within `pollIntervalMs`, by one statement for all streams that are followed.
+   *
+   * @defaultValue "notify" where the pool has `connect`, else "poll"
+   */
+  readonly wakeUp?: "notify" | "poll";
+  /**
+   * How often followed streams are looked at, in milliseconds. With `notify` this finds what nobody could tell of any
+   * more, as when a process ends between an append and its notification.
+   *
+   * @defaultValue 1000 with `poll`, 15000 with `notify`
+   */
+  readonly pollIntervalMs?: number;
+  /** How often a silent connection for wake-ups is looked at, in milliseconds. @defaultValue 10000 */
+  readonly heartbeatMs?: number;
+  /**
+   * How long a call to the server may take in all, in milliseconds, the wait for a connection of the pool and attempts
+   * after a broken one included. An append that has to wait for others of its stream may take longer.
+   *
+   * @defaultValue 5000
+   */
+  readonly timeoutMs?: number;
+  /**
+   * How long what has expired or was deleted may stay in the tables, in milliseconds: so often all streams are looked
+   * at. Nothing of it is ever returned, swept or not.
+   *
+   * @defaultValue 60000
+   */
+  readonly sweepIntervalMs?: number;
+  /** The largest payload that `append` takes, in bytes of UTF-8. @defaultValue 16 MiB */
+  readonly maxPayloadBytes?: number;
+  /**
+   * How much may wait to be stored at a time, in bytes: the payloads, and about 500 bytes for each. Past it, `append`
+   * fails with `overloaded`, and nothing of it is stored.
+   *
+   * @defaultValue 256 MiB
+   */
+  readonly maxPendingBytes?: number;
+  /**
+   * Called when something fails that no call waits for. The connection for wake-ups breaks, or cannot be made: nothing
+   * is lost by it, another one is made, and then followers are woken to look for themselves. Or what has expired could
+   * not be removed: it is tried again after `sweepIntervalMs`. Must not throw.
+   *
+   * @defaultValue nothing is called
+   */
+  readonly onError?: (error: EventStoreError) => void;
+}
+
+/** The longest delay that a timer takes: 2^31 - 1 milliseconds. */
+const MAX_TIMER_MS = 2_147_483_647;
+
+/**
+ * A log on Postgres 13 or later: for many machines, any of which may append to any stream and read it. `pool` is a
+ * `Pool` of `pg`, or a `PGlite` to try it without a server. {@link migratePostgresLog} makes the tables, once.
+ *
+ * An append is one statement, and so is a page of a read. Appends to one stream that come while another is under way
+ * go together in one statement. The pool is never closed by the log; as `pg` says, it needs a listener for `error`.
+ *
+ * When a connection breaks, an append is tried again; the server knows it when it comes a second time, so it is not
+ * stored twice. What finally fails is an {@link EventStoreError} whose `mayHaveHappened` says whether the event may be
+ * stored all the same.
+ *
+ * What an acknowledged append outlives is the server's affair: by default any crash; with `synchronous_commit = off`,
+ * not that of the server in the next moment.
+ *
+ * @throws {EventStoreError} `invalid-option`, also for a pool that was ended.
+ */
+export function postgresLog(pool: PostgresPool, options: PostgresLogOptions = {}): EventLog {
+  checkPool(pool);
+  return checkedLog(options.maxPayloadBytes, () => new PostgresLog(pool, options));
+}
+
+class PostgresLog implements LogDriver {
+  readonly #calls: StreamCalls;
+  readonly #wakeUps: RemoteWakeUps;
+  readonly #sweeper: Sweeper;
+  #closed: Promise<void> | undefined;
+
+  constructor(pool: PostgresPool, options: PostgresLogOptions) {
+    const { schema = DEFAULT_SCHEMA, timeoutMs = 5000, heartbeatMs = 10_000 } = options;
+    const { sweepIntervalMs = 60_000, maxPendingBytes = 256 * 1024 * 1024 } = options;
+    const { onError = () => undefined, wakeUp = pool.connect === undefined ? "poll" : "notify" } = options;
+    const { pollIntervalMs = wakeUp === "poll" ? 1000 : 15_000 } = options;
+    checkSchema(schema);
+    checkWakeUp(wakeUp, pool);
+    checkInteger("pollIntervalMs", pollIntervalMs, 1, MAX_TIMER_MS);
+    checkInteger("heartbeatMs", heartbeatMs, 1, MAX_TIMER_MS);
+    checkInteger("timeoutMs", timeoutMs, 1, MAX_TIMER_MS);
+    checkInteger("sweepIntervalMs", sweepIntervalMs, 1, MAX_TIMER_MS);
+    checkInteger("maxPendingBytes", maxPendingBytes, 1);
+    checkFunction("onError", onError);
+    const runner = new StatementRunner(pool, timeoutMs);
+    const statements = statementsOf(schema);
+    const connect = wakeUp === "notify" ? pool.connect?.bind(pool) : undefined;
+    const channel = channelOf(schema);
+    const listening = connect && { connect, channel, timeoutMs, heartbeatMs, onError };
+    this.#wakeUps = new RemoteWakeUps({ runner, statements, pollIntervalMs, listening });
+    this.#sweeper = new Sweeper(runner, statements, sweepIntervalMs, onError);
+    this.#calls = new StreamCalls({
+      runner,
+      statements,
+      appender: new Appender(runner, statements),
+      maxPendingBytes,
+      onChange: (stream) => this.#wakeUps.changed(stream),
+      onAppended: (stream, events) => this.#sweeper.appended(stream, events),
+    });
+  }
+
+  append(stream: string, event: CheckedEvent, retention: Retention): Promise<Position> {
+    return this.#calls.append(stream, event, retention);
+  }
+
+  read(stream: string, after: number, limit: number): Promise<LogPage | undefined> {
+    return this.#calls.read(stream, after, limit);
+  }
+
+  subscribe(stream: string, wake: () => void): () => void {
+    return this.#wakeUps.subscribe(stream, wake);
+  }
+
+  end(stream: string): Promise<void> {
+    return this.#calls.end(stream);
+  }
+
+  delete(stream: string): Promise<void> {
+    return this.#calls.delete(stream);
+  }
+
+  /** What was asked for before is still done, each within its time. */
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  async #close(): Promise<void> {
+    await Promise.all([this.#calls.settled(), this.#wakeUps.close(), this.#sweeper.stop()]);
+    await this.#wakeUps.told();
+  }
+}
+
+function checkWakeUp(wakeUp: unknown, pool: PostgresPool): void {
+  if (wakeUp === "poll") return;
+  if (wakeUp !== "notify") {
+    throw new EventStoreError(
+      "invalid-option",
+      `wakeUp must be "notify" or "poll", not ${JSON.stringify(wakeUp)}.`,
+    );
+  }
+  if (typeof pool.connect !== "function") {
+    throw new EventStoreError("invalid-option", 'wakeUp "notify" needs a pool with connect; use "poll".');
+  }
+  if ((maxConnections(pool) ?? Infinity) < 2) {
+    throw new EventStoreError(
+      "invalid-option",
+      'wakeUp "notify" keeps one connection of the pool, which must be of at least 2; use "poll".',
+    );
+  }
+}
