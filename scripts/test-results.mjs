@@ -1,3 +1,4 @@
+// Reads what the test runners report: how many tests passed, failed and were skipped, and why they were skipped.
 import { existsSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 
@@ -29,6 +30,25 @@ export function readCounts() {
     counts.skipped += playwright.stats.skipped;
   }
   return counts;
+}
+
+/** A test, or the group that it is in, that cannot run here says so at the end of its title. */
+const REASON = /\(skipped: (?<reason>.+)\)$/;
+
+/** @returns {{ reason: string, tests: number }[]} how many unit tests were skipped for which reason */
+export function readSkips() {
+  const files = readReport(REPORTS.vitest)?.testResults ?? [];
+  const tests = files
+    .flatMap(({ assertionResults }) => assertionResults)
+    .filter(({ status }) => ["skipped", "pending", "todo"].includes(status));
+  const counts = new Map();
+  for (const { title, ancestorTitles } of tests) {
+    const [reason = "of a reason that their titles do not tell"] = [title, ...ancestorTitles].flatMap(
+      (each) => REASON.exec(each)?.groups?.reason ?? [],
+    );
+    counts.set(reason, (counts.get(reason) ?? 0) + 1);
+  }
+  return [...counts].map(([reason, count]) => ({ reason, tests: count }));
 }
 
 /** @param {string} path */

@@ -1,29 +1,16 @@
-import { performance } from "node:perf_hooks";
-import { parseArgs } from "node:util";
-
+// `npm test`: builds, and runs the unit, integration and browser tests. Its last line counts them, for whoever reads it.
 import { build } from "./build.mjs";
-import { checkPackages } from "./check-packages.mjs";
 import { ensureBrowser } from "./ensure-browser.mjs";
-import { fail } from "./fail.mjs";
-import { prepare } from "./prepare.mjs";
+import { namesOf, readOptions, runStages } from "./run-stages.mjs";
 import { runTool } from "./run-command.mjs";
-import { forgetReports, readCounts, REPORTS } from "./test-results.mjs";
+import { forgetReports, readCounts, readSkips, REPORTS } from "./test-results.mjs";
 
-/** In the order in which they run. The first one that fails ends the run. */
+/** @type {readonly import("./run-stages.mjs").Stage[]} */
 const STAGES = [
   {
     name: "build",
     purpose: "compile the packages, type-check the tests and the demo",
     run: () => build(),
-  },
-  {
-    name: "lint",
-    purpose: "house rules, formatting, unused code and dependencies",
-    // ESLint keeps one core busy for as long as the others take together, three times over.
-    run: async () => {
-      const others = async () => (await runTool("prettier", ["--check", "."])) && (await runTool("knip", []));
-      return (await Promise.all([runTool("eslint", ["."]), others()])).every(Boolean);
-    },
   },
   {
     name: "unit",
@@ -34,11 +21,6 @@ const STAGES = [
         ["run", "--reporter=default", "--reporter=json", `--outputFile.json=${REPORTS.vitest}`],
         environment,
       ),
-  },
-  {
-    name: "packages",
-    purpose: "what would be published: files, types, size",
-    run: async () => checkPackages(),
   },
   {
     name: "e2e",
@@ -52,64 +34,20 @@ const STAGES = [
   },
 ];
 
-const NAMES = STAGES.map(({ name }) => name);
+const options = readOptions(
+  `npm test -- [options]
+  --only <stages>   run these alone, separated by commas: ${namesOf(STAGES).join(", ")}
+  --full            repeat the randomised tests as often as they are meant to be (npm run test:full)`,
+  { full: { type: "boolean", default: false } },
+);
 
-const HELP = `npm test -- [options]
-  --only <stages>   run these alone, separated by commas: ${NAMES.join(", ")}
-  --full            repeat the randomised tests as often as they are meant to be (npm run test:full)`;
-
-function readOptions() {
-  try {
-    return parseArgs({
-      options: {
-        only: { type: "string" },
-        full: { type: "boolean", default: false },
-        help: { type: "boolean", default: false },
-      },
-    }).values;
-  } catch (error) {
-    return fail(`${error.message}\n${HELP}`);
-  }
-}
-
-/** @param {number} startedAt */
-const since = (startedAt) => `${((performance.now() - startedAt) / 1000).toFixed(1)} s`;
-
-/** The last line, which a runner reads. A failure that no test stands for, as of the linter, counts as one. */
-function conclude(failedStage) {
-  const { passed, failed, skipped } = readCounts();
-  const failures = failedStage !== undefined && failed === 0 ? 1 : failed;
-  console.log(`\n${passed} passed, ${failures} failed, ${skipped} skipped`);
-  process.exitCode = failures > 0 || failedStage !== undefined ? 1 : 0;
-}
-
-const options = readOptions();
-if (options.help) {
-  console.log(HELP);
-  process.exit(0);
-}
-const chosen = options.only?.split(",") ?? NAMES;
-const unknown = chosen.find((name) => !NAMES.includes(name));
-if (unknown !== undefined) fail(`There is no stage "${unknown}".\n${HELP}`);
-
-const begunAt = performance.now();
-const durations = [];
-let failedStage;
 forgetReports();
-if (await prepare()) {
-  for (const { name, purpose, run } of STAGES.filter((stage) => chosen.includes(stage.name))) {
-    console.log(`\n== ${name}: ${purpose}`);
-    const startedAt = performance.now();
-    const passed = await run(options.full ? { RESUMABLE_MCP_FULL: "1" } : {});
-    durations.push(`${name} ${since(startedAt)}`);
-    if (passed) continue;
-    failedStage = name;
-    break;
-  }
-} else {
-  failedStage = "dependencies";
-}
+const failedStage = await runStages(STAGES, options.only, options.full ? { RESUMABLE_MCP_FULL: "1" } : {});
 
-console.log(`\nDurations: ${[...durations, `all ${since(begunAt)}`].join(", ")}`);
-if (failedStage !== undefined) console.error(`Stage "${failedStage}" failed; nothing after it was run.`);
-conclude(failedStage);
+const skips = readSkips().map(({ reason, tests }) => `${tests} because ${reason}`);
+if (skips.length > 0) console.log(`\nSkipped: ${skips.join("; ")}.`);
+// The last line, which a runner reads. A failure that no test stands for, as of the compiler, counts as one.
+const { passed, failed, skipped } = readCounts();
+const failures = failedStage !== undefined && failed === 0 ? 1 : failed;
+console.log(`\n${passed} passed, ${failures} failed, ${skipped} skipped`);
+process.exitCode = failures > 0 ? 1 : 0;

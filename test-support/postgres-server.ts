@@ -27,10 +27,10 @@ export function whyNoPostgres(): string | undefined {
 
 function findReason(): string | undefined {
   if (binaryFolder() === undefined) {
-    return `there is no postgres under ${VERSIONS_FOLDER} (Debian's package is postgresql)`;
+    return `there is no postgres under ${VERSIONS_FOLDER} (to run them: apt-get install postgresql)`;
   }
   if (process.getuid?.() === 0 && serverUser() === undefined) {
-    return "postgres does not run as root, and there is no user postgres or nobody to run it as";
+    return "postgres does not run as root, and there is no user postgres or nobody to run it as (to run them: do so as another user)";
   }
   return undefined;
 }

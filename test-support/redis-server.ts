@@ -16,7 +16,7 @@ export function whyNoRedis(): string | undefined {
     execFileSync("redis-server", ["--version"], { stdio: "ignore" });
     return undefined;
   } catch (error) {
-    const reason = "there is no redis-server on the PATH (Debian's package is redis-server)";
+    const reason = "there is no redis-server on the PATH (to run them: apt-get install redis-server)";
     if (process.env.CI !== undefined) throw new Error(`In CI, ${reason}.`, { cause: error });
     return reason;
   }

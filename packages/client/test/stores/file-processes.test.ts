@@ -16,6 +16,7 @@ import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { repetitions } from "../../../../test-support/repetitions.js";
+import { itUnless } from "../../../../test-support/skip.js";
 import { fileStore } from "../../src/stores/file/file-store.js";
 import { ClientProcess, clientScript } from "./client-process.js";
 
@@ -97,8 +98,9 @@ describe("fileStore, with real processes", () => {
     expect(await restarted.ask("acquire", scope)).toEqual({ record: { of: "sync" } });
   });
 
-  it.skipIf(process.platform !== "linux")(
-    "takes a killed process that its parent has not collected for dead (skipped off Linux: made with its sh)",
+  itUnless(
+    process.platform === "linux" ? undefined : "it takes Linux's /proc and sh",
+    "takes a killed process that its parent has not collected for dead",
     async () => {
       // The shell becomes a sleep, which never waits for the client that the shell started.
       const script = `mkfifo in; ${process.execPath} ${clientScript} . <in >out & echo $! >pid; exec 3>in; exec sleep 600`;

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { stateStoreSuite } from "@resumable-mcp/testing/state-store-suite";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { itUnless } from "../../../../test-support/skip.js";
 import { fileStore } from "../../src/stores/file/file-store.js";
 
 const temporaryFolder = () => mkdtemp(join(tmpdir(), "resumable-mcp-state-"));
@@ -54,8 +55,9 @@ describe("fileStore", () => {
   };
   const find = (options = {}) => findIn(scope, options);
 
-  it.skipIf(process.platform === "win32")(
-    "lets nobody but the owner read folder, record and lock (skipped on Windows, which has no mode bits)",
+  itUnless(
+    process.platform === "win32" ? "files have no mode bits on Windows" : undefined,
+    "lets nobody but the owner read folder, record and lock",
     async () => {
       const slot = await fileStore(directory).acquire(scope, signal);
       await slot.save({ session: "secret" });

@@ -8,13 +8,14 @@ import {
   parsePs,
   psState,
 } from "../../src/stores/file/process-identity.js";
+import { itUnless } from "../../../../test-support/skip.js";
 
-const hasPs = (() => {
+const whyNoPs = (() => {
   try {
     execFileSync("ps", ["-p", String(process.pid)]);
-    return true;
+    return undefined;
   } catch {
-    return false;
+    return "there is no ps (to run them: apt-get install procps)";
   }
 })();
 
@@ -62,7 +63,7 @@ describe("the identity of a process", () => {
     expect(parsePs("")).toEqual({ kind: "running", started: null });
   });
 
-  it.skipIf(!hasPs)("asks ps where there is no /proc (skipped where ps is not installed)", async () => {
+  itUnless(whyNoPs, "asks ps where there is no /proc", async () => {
     const first = await psState(process.pid);
     expect(first).toEqual({
       kind: "running",

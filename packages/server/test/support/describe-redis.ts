@@ -1,8 +1,7 @@
-import { describe } from "vitest";
+// Groups the tests that start a Redis, and skips them where there is none.
 import { whyNoRedis } from "../../../../test-support/redis-server.js";
+import { describeUnless } from "../../../../test-support/skip.js";
 
-/** Tests that start a Redis; skipped, with the reason in their name, where there is none. */
 export function describeRedis(title: string, body: () => void): void {
-  const why = whyNoRedis();
-  describe.skipIf(why !== undefined)(why === undefined ? title : `${title} (skipped: ${why})`, body);
+  describeUnless(whyNoRedis(), title, body);
 }
