@@ -64,7 +64,7 @@ export default defineConfig(
   ),
   noImportsFrom(
     ["packages/client/src/stream/{classify,backoff}.ts"],
-    ["**/transport.js", "**/stream-loop.js", "**/open-stream.js", "**/wait/**", "**/index.js"],
+    ["**/transport.js", "**/loop.js", "**/http.js", "**/wait/**", "**/index.js"],
     "Decisions are pure: no I/O, no clock.",
   ),
 );

@@ -9,9 +9,7 @@ export type {
   Params,
   RequestId,
 } from "./json-rpc.js";
-export type { AuthProvider } from "./stream/credentials.js";
-export type { ResumableTransportOptions } from "./options.js";
+export { type AuthProvider, NO_TIMEOUT, type ResumableTransportOptions } from "./options.js";
 export type { Slot, StateScope, StateStore } from "./state/state-store.js";
-export { NO_TIMEOUT } from "./no-timeout.js";
 export { memoryStore, type MemoryStoreOptions } from "./stores/memory.js";
 export { ResumableTransport } from "./transport.js";

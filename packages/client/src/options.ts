@@ -1,8 +1,24 @@
 import { ResumeError } from "./errors.js";
 import { isRecord } from "./json-rpc.js";
-import type { AuthProvider } from "./stream/credentials.js";
 import type { StateStore } from "./state/state-store.js";
-import { DEFAULT_SILENCE_MS } from "./stream/watchdog.js";
+
+/** Where credentials come from. */
+export interface AuthProvider {
+  /**
+   * The bearer token for the next HTTP request; `undefined` for none. When it rejects, or takes longer than
+   * `answerTimeoutMs`, nothing was sent: it is tried again as if the network had failed. A token that no header can
+   * carry counts as refused.
+   */
+  token(): string | undefined | Promise<string | undefined>;
+  /**
+   * Called when an HTTP request was answered 401 or 403, at most once for each of them. When it resolves, the request
+   * is made once more with a new `token()`; when it rejects, takes longer than `maxElapsedMs`, or the answer is the
+   * same, the call fails with `unauthorized`.
+   *
+   * @param token - the one that was refused: several requests may be refused for one token at once
+   */
+  onUnauthorized?(response: Response, token: string | undefined): void | Promise<void>;
+}
 
 export interface ResumableTransportOptions {
   /**
@@ -58,6 +74,9 @@ type Optional = "credentials" | "authProvider" | "maxConnections";
 
 export type ValidOptions = Required<Omit<ResumableTransportOptions, Optional>> &
   Pick<ResumableTransportOptions, Optional>;
+
+/** How long a connection may be silent before it is taken for dead, while its keep-alive rhythm is not known. */
+export const DEFAULT_SILENCE_MS = 45_000;
 
 const DEFAULTS = {
   partition: "",
@@ -166,3 +185,11 @@ export function validateUrl(url: string | URL): string {
   parsed.hash = "";
   return parsed.href;
 }
+
+/**
+ * The `timeout` of a request that is to wait for its answer as long as it takes, in milliseconds: the SDKs give a
+ * request up after 60 s unless told otherwise, outages included. It is the longest that a timer can wait, 24.8 days;
+ * `Infinity` would fire at once (HTML, timers; Node likewise). How long a call may be without any connection is the
+ * transport's own option `maxElapsedMs`.
+ */
+export const NO_TIMEOUT = 2 ** 31 - 1;

@@ -2,11 +2,11 @@ import { Acknowledgements } from "./state/acknowledgements.js";
 import { Calls } from "./calls/calls.js";
 import { ResumeError } from "./errors.js";
 import { type StreamName, TransportEvents, type TransportStatus } from "./events.js";
-import { follow } from "./wait/follow.js";
+import { follow } from "./wait/abortable.js";
 import type { InterruptedCall } from "./calls/interrupted.js";
 import { isRequest, isResponse, type JsonRpcMessage } from "./json-rpc.js";
-import { createLink } from "./stream/link.js";
-import type { HttpOptions } from "./stream/open-stream.js";
+import { createLink, type Link } from "./stream/task.js";
+import type { HttpOptions } from "./stream/http.js";
 import {
   type ResumableTransportOptions,
   type ValidOptions,
@@ -19,7 +19,6 @@ import { endSession, type Session } from "./session/session.js";
 import { SessionKeeper } from "./session/session-keeper.js";
 import { SessionState } from "./state/session-state.js";
 import { Standalone } from "./session/standalone.js";
-import type { Link } from "./stream/stream-task.js";
 import { WireIds } from "./session/wire-ids.js";
 
 /** What there is between `start()` and `close()`. */

@@ -6,9 +6,9 @@ import {
   type Place,
   SharedBudget,
   type Tenant,
-} from "../src/connections/connection-budget.js";
-import type { Release } from "../src/connections/places.js";
-import { createBudget } from "../src/connections/environment-budget.js";
+  createBudget,
+} from "../src/connections/budget.js";
+import type { Release } from "../src/connections/semaphore.js";
 import { TestLocks } from "./stores/web-locks.js";
 
 const ORIGIN = "http://mcp.example";

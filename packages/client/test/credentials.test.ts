@@ -1,5 +1,5 @@
 import { describe, expect, it, vi } from "vitest";
-import type { AuthProvider } from "../src/stream/credentials.js";
+import type { AuthProvider } from "../src/options.js";
 import { sse, status } from "./support/msw-server.js";
 import { GET, open } from "./support/one-request.js";
 

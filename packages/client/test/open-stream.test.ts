@@ -1,7 +1,7 @@
 import { getEventListeners } from "node:events";
 import { createServer } from "node:net";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { openStream } from "../src/stream/open-stream.js";
+import { openStream } from "../src/stream/http.js";
 import { broken, event, json, resultOf, sse, status } from "./support/msw-server.js";
 import { GET, HTTP, NOTE, open, POST, SESSION, type Try } from "./support/one-request.js";
 

@@ -1,6 +1,6 @@
 import { getEventListeners } from "node:events";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { sleep } from "../src/wait/sleep.js";
+import { sleep } from "../src/wait/abortable.js";
 
 /** Something that can wake sleepers, and knows how many there are. */
 function bell(): {

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { combineStatus } from "../src/stream/status.js";
+import { combineStatus } from "../src/stream/task.js";
 
 const live = { state: "live" } as const;
 const offline = { state: "offline" } as const;

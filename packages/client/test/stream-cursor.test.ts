@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { heapInUse } from "../../server/test/support/heap.js";
-import { StreamCursor } from "../src/stream/stream-cursor.js";
+import { StreamCursor } from "../src/stream/cursor.js";
 
 /** A cursor that has read events with these ids. */
 function after(...ids: readonly (string | undefined)[]): StreamCursor {

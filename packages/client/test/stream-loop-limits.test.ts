@@ -1,7 +1,7 @@
 import { getEventListeners } from "node:events";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { JsonRpcMessage } from "../src/json-rpc.js";
-import { StreamCursor } from "../src/stream/stream-cursor.js";
+import { StreamCursor } from "../src/stream/cursor.js";
 import { event, note, sse, status } from "./support/msw-server.js";
 import {
   type Reply,

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { StreamCursor } from "../src/stream/stream-cursor.js";
+import { StreamCursor } from "../src/stream/cursor.js";
 import { event, note, sse, status } from "./support/msw-server.js";
 import { type Reply, RESPONSE, runScripted, type ScriptedStreamOptions } from "./support/scripted-network.js";
 

@@ -1,5 +1,4 @@
-import type { Client as NewestClient } from "@modelcontextprotocol/client";
-import type { Transport as TransportOfV2 } from "@modelcontextprotocol/client";
+import type { Client as NewestClient, Transport as TransportOfV2 } from "@modelcontextprotocol/client";
 import type { Transport as TransportOfNewestV1 } from "@modelcontextprotocol/sdk/shared/transport.js";
 import type { Transport as TransportOfOldestV1 } from "sdk-oldest-v1/shared/transport.js";
 import type { Client as OldestClientV2, Transport as TransportOfOldestV2 } from "sdk-oldest-v2-client";

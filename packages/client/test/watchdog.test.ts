@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { DEFAULT_SILENCE_MS, silenceLimit, Watchdog } from "../src/stream/watchdog.js";
+import { DEFAULT_SILENCE_MS } from "../src/options.js";
+import { silenceLimit, Watchdog } from "../src/stream/watchdog.js";
 
 describe("silenceLimit", () => {
   it("is the default while the keep-alive rhythm is not known", () => {

@@ -1,8 +1,8 @@
 import { ResumeError } from "../errors.js";
 import { isRecord } from "../json-rpc.js";
-import type { AuthProvider } from "../stream/credentials.js";
+import type { AuthProvider } from "../options.js";
 import { lock } from "../wait/web-lock.js";
-import { guarded, Reach } from "./reach.js";
+import { guarded, Reach } from "./token-endpoint.js";
 
 /** What the adapters need of an SDK's `OAuthClientProvider`. */
 export interface OAuthProvider {

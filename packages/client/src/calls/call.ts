@@ -4,7 +4,7 @@ import { isRecord, type JsonRpcRequest, type Params } from "../json-rpc.js";
 import type { Origin } from "../session/server-requests.js";
 import type { Session } from "../session/session.js";
 import type { ClientRecord, SavedCall } from "../state/session-state.js";
-import type { StreamTask } from "../stream/stream-task.js";
+import type { StreamTask } from "../stream/task.js";
 
 /** A request under its id on the wire. */
 export type WireRequest = JsonRpcRequest & { readonly id: string };

@@ -15,8 +15,8 @@ import type { Origin } from "../session/server-requests.js";
 import { exchange, Session } from "../session/session.js";
 import type { SavedCall } from "../state/session-state.js";
 import { isSetting, rememberSetting } from "../session/settings.js";
-import { StreamCursor } from "../stream/stream-cursor.js";
-import type { StreamTask } from "../stream/stream-task.js";
+import { StreamCursor } from "../stream/cursor.js";
+import type { StreamTask } from "../stream/task.js";
 import { withWireId } from "../session/wire-ids.js";
 
 /** The requests in flight: those of this life, and those that an earlier one left behind. */

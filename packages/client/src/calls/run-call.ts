@@ -2,8 +2,8 @@ import type { Call } from "./call.js";
 import { ResumeError } from "../errors.js";
 import type { SessionKeeper } from "../session/session-keeper.js";
 import type { SessionState } from "../state/session-state.js";
-import { runStream } from "../stream/stream-loop.js";
-import type { Link } from "../stream/stream-task.js";
+import { runStream } from "../stream/loop.js";
+import type { Link } from "../stream/task.js";
 
 /** A call that loses its session so often in a row is given up. */
 const MAX_SESSIONS = 3;

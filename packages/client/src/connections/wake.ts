@@ -1,5 +1,3 @@
-import { onAwake } from "./device-sleep.js";
-
 /** What the environment knows of the network. A hint: truth comes from an attempt. */
 export interface Wake {
   readonly isOffline: () => boolean;
@@ -28,5 +26,56 @@ export function environmentWake(): Wake {
         scope.document?.removeEventListener("visibilitychange", onVisible);
       };
     },
+  };
+}
+
+/** How often to look, and how far the clocks must part for it to be a sleep, in milliseconds. */
+const LOOK_MS = 5_000;
+
+/**
+ * Calls back soon after the device woke up. Nothing tells: Node has no such event, and to a page in view nothing
+ * happens. But the wall clock is ahead then of the clock that counts what passed. Where that one counts sleep too, as
+ * on Windows, timers do as well, and nothing waits longer than it should.
+ *
+ * @returns how to stop
+ */
+export function onAwake(listener: () => void): () => void {
+  const clocks = (): number => Date.now() - performance.now();
+  let before = clocks();
+  const timer = setInterval(() => {
+    const now = clocks();
+    const jumpedMs = now - before;
+    before = now;
+    if (jumpedMs >= LOOK_MS) listener();
+  }, LOOK_MS);
+  return () => clearInterval(timer);
+}
+
+/** So that twenty streams do not go out in the same millisecond. */
+const SPREAD_MS = 100;
+
+/** What wakes the streams of one transport: its environment, and one another. */
+export interface Peers extends Wake {
+  /** A stream got through: soon after, those that wait try again. */
+  readonly gotThrough: () => void;
+}
+
+/** Has the streams of one transport wake one another: when one gets through, the network is there for all. */
+export function withPeers(wake: Wake, random: () => number): Peers {
+  const waiting = new Set<() => void>();
+  return {
+    isOffline: wake.isOffline,
+    subscribe(listener) {
+      let timer: ReturnType<typeof setTimeout> | undefined;
+      const soon = (): void => void (timer ??= setTimeout(listener, random() * SPREAD_MS));
+      const unsubscribe = wake.subscribe(listener);
+      waiting.add(soon);
+      return () => {
+        clearTimeout(timer);
+        waiting.delete(soon);
+        unsubscribe();
+      };
+    },
+    gotThrough: () => waiting.forEach((soon) => soon()),
   };
 }

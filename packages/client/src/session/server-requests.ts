@@ -3,7 +3,7 @@ import type { StreamName } from "../events.js";
 import type { JsonRpcNotification, JsonRpcRequest, JsonRpcResponse, RequestId } from "../json-rpc.js";
 import { exchange, Session } from "./session.js";
 import type { SavedServerRequest, SessionState } from "../state/session-state.js";
-import type { Link } from "../stream/stream-task.js";
+import type { Link } from "../stream/task.js";
 
 /** Requests that are kept; more would be a server that asks and never listens. */
 const MAX_REQUESTS = 100;

@@ -11,10 +11,9 @@ import type { Origin } from "./server-requests.js";
 import { exchange, Session } from "./session.js";
 import type { SessionState } from "../state/session-state.js";
 import { listChanges, settingRequests } from "./settings.js";
-import { sleep } from "../wait/sleep.js";
-import type { Link } from "../stream/stream-task.js";
+import { sleep, within } from "../wait/abortable.js";
+import type { Link } from "../stream/task.js";
 import type { WireIds } from "./wire-ids.js";
-import { within } from "../wait/within.js";
 
 /** A session that lives so long, in milliseconds, was no failure. */
 const LASTING_MS = 30_000;

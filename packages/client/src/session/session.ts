@@ -1,11 +1,11 @@
 import { ResumeError } from "../errors.js";
-import { follow } from "../wait/follow.js";
+import { follow } from "../wait/abortable.js";
 import { isRecord, isRequest, isResponse, type JsonRpcMessage, type Params } from "../json-rpc.js";
-import { type HttpOptions, openStream, type SessionRef } from "../stream/open-stream.js";
+import { type HttpOptions, openStream, type SessionRef } from "../stream/http.js";
 import type { SavedSession } from "../state/session-state.js";
-import { runStream } from "../stream/stream-loop.js";
-import type { Link, StreamTask } from "../stream/stream-task.js";
-import { StreamCursor } from "../stream/stream-cursor.js";
+import { runStream } from "../stream/loop.js";
+import type { Link, StreamTask } from "../stream/task.js";
+import { StreamCursor } from "../stream/cursor.js";
 
 /** A session as the client knows it. Its id comes with the headers of the initialize answer. */
 export class Session implements SessionRef {

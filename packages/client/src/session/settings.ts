@@ -1,5 +1,4 @@
-import type { JsonRpcNotification, JsonRpcRequest, Params } from "../json-rpc.js";
-import { isRecord } from "../json-rpc.js";
+import { type JsonRpcNotification, type JsonRpcRequest, type Params, isRecord } from "../json-rpc.js";
 import type { ClientRecord } from "../state/session-state.js";
 
 /** Remembers what a request that succeeded has set for the whole session. */

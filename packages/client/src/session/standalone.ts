@@ -1,15 +1,15 @@
 import type { Acknowledgements } from "../state/acknowledgements.js";
 import { ResumeError } from "../errors.js";
 import type { StreamName } from "../events.js";
-import { follow } from "../wait/follow.js";
+import { follow } from "../wait/abortable.js";
 import type { JsonRpcMessage } from "../json-rpc.js";
 import type { Origin } from "./server-requests.js";
 import type { Session } from "./session.js";
 import type { SessionKeeper } from "./session-keeper.js";
 import type { SessionState } from "../state/session-state.js";
-import { StreamCursor } from "../stream/stream-cursor.js";
-import { runStream } from "../stream/stream-loop.js";
-import type { Link, StreamTask } from "../stream/stream-task.js";
+import { StreamCursor } from "../stream/cursor.js";
+import { runStream } from "../stream/loop.js";
+import type { Link, StreamTask } from "../stream/task.js";
 
 /** What the streams of a transport have in common. */
 export interface StreamsOptions {

@@ -1,7 +1,7 @@
 import { ResumeError } from "../errors.js";
 import { isMessage, isRecord, isRequest, type JsonRpcRequest, type Params } from "../json-rpc.js";
 import type { Slot, StateScope, StateStore } from "./state-store.js";
-import { within } from "../wait/within.js";
+import { within } from "../wait/abortable.js";
 
 /** How long a store may take for anything before it counts as failed, in milliseconds. */
 const STORE_LIMIT_MS = 10_000;

@@ -1,6 +1,5 @@
 import type { StateStore } from "../state/state-store.js";
-import { createSlot, scopeText } from "./slot.js";
-import { wholeNumber } from "./slot-options.js";
+import { createSlot, scopeText, wholeNumber } from "./slots.js";
 
 export interface MemoryStoreOptions {
   /** How many records of released slots the store keeps, over all scopes; the oldest go first. @defaultValue 100 */

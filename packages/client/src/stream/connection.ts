@@ -2,9 +2,9 @@ import { MAX_RETRY_MS } from "./backoff.js";
 import type { Outcome } from "./classify.js";
 import { ResumeError } from "../errors.js";
 import { isRequest, parseMessages } from "../json-rpc.js";
-import { openStream } from "./open-stream.js";
+import { openStream } from "./http.js";
 import { readEvents } from "./read-events.js";
-import type { Link, StreamTask } from "./stream-task.js";
+import type { Link, StreamTask } from "./task.js";
 
 /** A connection that lived so long is progress too: a silent stream that a proxy ends now and then is no storm. */
 const LASTING_MS = 30_000;

@@ -1,6 +1,3 @@
-/** How long a connection may be silent before it is taken for dead, while its keep-alive rhythm is not known. */
-export const DEFAULT_SILENCE_MS = 45_000;
-
 const SHORTEST_MS = 5_000;
 const LONGEST_MS = 300_000;
 const SHORTEST_PAUSE_MS = 1_000;

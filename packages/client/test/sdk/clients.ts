@@ -1,7 +1,12 @@
 import { Client } from "@modelcontextprotocol/sdk/client/index.js";
 import { onTestFinished } from "vitest";
-import type { StateStore, TransportEventMap } from "../../src/index.js";
-import { memoryStore, ResumableTransport, ResumeError } from "../../src/index.js";
+import {
+  type StateStore,
+  type TransportEventMap,
+  memoryStore,
+  ResumableTransport,
+  ResumeError,
+} from "../../src/index.js";
 import type { ResumableTransportOptions } from "../../src/options.js";
 import type { ClientRecord } from "../../src/state/session-state.js";
 

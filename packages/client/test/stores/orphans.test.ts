@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { excessOf } from "../../src/stores/orphans.js";
+import { excessOf } from "../../src/stores/slots.js";
 
 describe("the choice of orphans to drop", () => {
   it("drops the oldest beyond the number to keep, in each scope by itself", () => {

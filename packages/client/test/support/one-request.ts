@@ -4,7 +4,7 @@ import {
   type Opened,
   openStream,
   type SessionRef,
-} from "../../src/stream/open-stream.js";
+} from "../../src/stream/http.js";
 
 /** A request, a notification and a resume. */
 export const POST = {

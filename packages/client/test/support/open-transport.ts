@@ -1,6 +1,12 @@
 import { onTestFinished } from "vitest";
-import type { JsonRpcMessage, Params, TransportEventMap } from "../../src/index.js";
-import { memoryStore, ResumableTransport, ResumeError } from "../../src/index.js";
+import {
+  type JsonRpcMessage,
+  type Params,
+  type TransportEventMap,
+  memoryStore,
+  ResumableTransport,
+  ResumeError,
+} from "../../src/index.js";
 import type { ResumableTransportOptions } from "../../src/options.js";
 import { ENDPOINT } from "./msw-server.js";
 

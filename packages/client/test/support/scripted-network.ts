@@ -1,10 +1,10 @@
-import { unlimitedBudget } from "../../src/connections/connection-budget.js";
-import type { AuthProvider } from "../../src/stream/credentials.js";
+import { unlimitedBudget } from "../../src/connections/budget.js";
+import type { AuthProvider } from "../../src/options.js";
 import type { ResumeError } from "../../src/errors.js";
 import { isResponse, type JsonRpcMessage } from "../../src/json-rpc.js";
-import { StreamCursor } from "../../src/stream/stream-cursor.js";
-import { runStream } from "../../src/stream/stream-loop.js";
-import type { Link, StreamStatus, StreamTask } from "../../src/stream/stream-task.js";
+import { StreamCursor } from "../../src/stream/cursor.js";
+import { runStream } from "../../src/stream/loop.js";
+import type { Link, StreamStatus, StreamTask } from "../../src/stream/task.js";
 
 /** One HTTP request that the loop made. */
 export interface Attempt {

@@ -3,22 +3,11 @@ import { randomBytes } from "node:crypto";
 import { mkdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { ResumeError } from "../../errors.js";
-import { sleep } from "../../wait/sleep.js";
+import { sleep } from "../../wait/abortable.js";
 import type { StateScope, StateStore } from "../../state/state-store.js";
-import { newestFirst } from "../orphans.js";
-import { createSlot, stateUnavailable } from "../slot.js";
-import { type Claim, claimJudge, judgeAll, SILENCE_MS, tryClaim, type Verdict } from "./slot-claims.js";
-import {
-  errorCode,
-  listSlots,
-  recordFile,
-  scopePrefix,
-  setAside,
-  writeWhole,
-  writtenAt,
-} from "./slot-files.js";
-import { checkSlotOptions, type SlotOptions } from "../slot-options.js";
-import { tidy } from "./tidy-slots.js";
+import { newestFirst, createSlot, stateUnavailable, checkSlotOptions, type SlotOptions } from "../slots.js";
+import { type Claim, claimJudge, judgeAll, SILENCE_MS, tryClaim, type Verdict, tidy } from "./claims.js";
+import { errorCode, listSlots, recordFile, scopePrefix, setAside, writeWhole, writtenAt } from "./files.js";
 
 export type FileStoreOptions = SlotOptions;
 

@@ -1,11 +1,9 @@
 import { ResumeError } from "../../errors.js";
 import type { StateStore } from "../../state/state-store.js";
 import type { Page } from "./page.js";
-import { createSlot, scopeText, stateUnavailable } from "../slot.js";
-import { acquireByLock } from "./slot-locks.js";
-import { checkSlotOptions, type SlotOptions } from "../slot-options.js";
-import { type SlotKey, slotRecords } from "./slot-records.js";
-import { acquireByTicket } from "./slot-tickets.js";
+import { createSlot, scopeText, stateUnavailable, checkSlotOptions, type SlotOptions } from "../slots.js";
+import { acquireByLock, acquireByTicket } from "./claims.js";
+import { type SlotKey, slotRecords } from "./records.js";
 
 export interface IndexedDBStoreOptions extends SlotOptions {
   /** The IndexedDB database, which must be this store's alone. @defaultValue "resumable-mcp" */

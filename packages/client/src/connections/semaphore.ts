@@ -1,4 +1,4 @@
-import { follow } from "../wait/follow.js";
+import { follow } from "../wait/abortable.js";
 import { lock } from "../wait/web-lock.js";
 
 /** Gives back what was taken. Harmless when called again. */

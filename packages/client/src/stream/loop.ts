@@ -1,10 +1,10 @@
 import { backoff } from "./backoff.js";
 import { classify, classifyPing, mayHaveRun } from "./classify.js";
 import { type Connection, runConnection } from "./connection.js";
-import { type Place, unlimitedBudget } from "../connections/connection-budget.js";
+import { type Place, unlimitedBudget } from "../connections/budget.js";
 import { ResumeError, type ResumeErrorCode } from "../errors.js";
-import { sleep } from "../wait/sleep.js";
-import type { Link, StreamTask } from "./stream-task.js";
+import { sleep } from "../wait/abortable.js";
+import type { Link, StreamTask } from "./task.js";
 
 /** How long an offline device waits before it tries all the same: `navigator.onLine` is a hint. */
 const OFFLINE_PROBE_MS = 30_000;

@@ -1,8 +1,7 @@
 import { lock, type Unlock } from "../../wait/web-lock.js";
-import { excessOf, newestFirst } from "../orphans.js";
-import { recall, remember } from "./page.js";
-import type { SlotKey } from "./slot-records.js";
-import { type Acquired, newSlotId, type SlotSource } from "./slot-source.js";
+import { excessOf, newestFirst, type SlotOptions } from "../slots.js";
+import { recall, remember, type Page } from "./page.js";
+import type { SlotKey, SlotRecords } from "./records.js";
 
 const NAMED = "name:";
 
@@ -121,4 +120,74 @@ export async function acquireByLock(
   acquired ??= await takeIfFree(newSlotId());
   if (!acquired) throw new Error("the lock of a name that nobody else knows was refused");
   return acquired;
+}
+
+/** Where the IndexedDB store's slots come from: the page it runs in, the records there, the store's options. */
+export interface SlotSource {
+  readonly page: Page;
+  readonly records: SlotRecords;
+  readonly databaseName: string;
+  readonly options: Required<Omit<SlotOptions, "slotName">> & SlotOptions;
+}
+
+/** A slot that is this client's until `release`. */
+export interface Acquired {
+  readonly slot: string;
+  /** When its record was saved; `undefined` when it has none, or where that does not matter. */
+  readonly savedAt: number | undefined;
+  /** To be saved with the record, where there are no locks. */
+  readonly ticket: string | undefined;
+  release(): Promise<void>;
+}
+
+/** 128 random bits. Not `randomUUID`, which plain-HTTP pages do not have. */
+export const newSlotId = (): string =>
+  Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join(
+    "",
+  );
+
+/**
+ * Without Web Locks (pages over plain HTTP) nobody can tell whether a slot's last client still lives, so nothing is
+ * ever adopted: a slot passes only from a page that is being left to the next page of the same tab, by a ticket that
+ * is good once. The page puts the ticket into sessionStorage as its very last act, so a tab that was duplicated
+ * before has none; two tabs with the same ticket (duplicated in the middle of a reload) meet in one IndexedDB
+ * transaction, which lets the first have the slot. A page that crashes, or that the back/forward cache may bring
+ * back, leaves no ticket: its record expires unread. Workers have no sessionStorage and always start anew.
+ */
+export async function acquireByTicket(
+  { page, records, options, databaseName }: SlotSource,
+  scope: string,
+): Promise<Acquired> {
+  const memoryKey = JSON.stringify(["resumable-mcp ticket", databaseName, scope]);
+  const ticket = newSlotId();
+  const tickets = recall(page, memoryKey);
+
+  const left = (await records.list()).filter(({ slot }) => !tickets.some((shown) => shown.startsWith(slot)));
+  for (const mark of excessOf(left, options, Date.now())) await records.remove(mark);
+
+  let slot: string | undefined;
+  while (slot === undefined) {
+    const [shown, ...rest] = recall(page, memoryKey);
+    if (shown === undefined) slot = newSlotId();
+    else {
+      remember(page, memoryKey, rest);
+      const [candidate = "", secret = ""] = shown.split(":");
+      if (await records.claim({ scope, slot: candidate }, secret, ticket)) slot = candidate;
+    }
+  }
+
+  const handOver = () => remember(page, memoryKey, [...recall(page, memoryKey), `${slot}:${ticket}`]);
+  const forgetPage = page.onLeave((mayReturn) => {
+    if (!mayReturn) handOver();
+  });
+  return {
+    slot,
+    savedAt: undefined,
+    ticket,
+    release() {
+      forgetPage();
+      handOver();
+      return Promise.resolve();
+    },
+  };
 }

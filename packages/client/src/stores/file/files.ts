@@ -4,7 +4,7 @@ import { open, readdir, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import type { StateScope } from "../../state/state-store.js";
-import { scopeText } from "../slot.js";
+import { scopeText } from "../slots.js";
 
 /** The files of one slot, by what they are; names within the folder. */
 export interface SlotFiles {

@@ -1,6 +1,6 @@
 import { createStore, promisifyRequest } from "idb-keyval";
 import { ResumeError } from "../../errors.js";
-import type { Orphan } from "../orphans.js";
+import type { Orphan } from "../slots.js";
 
 /** Names one slot; `scope` is the text that `scopeText` makes. */
 export interface SlotKey {

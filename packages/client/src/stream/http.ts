@@ -1,7 +1,7 @@
 import { parseRetryAfter } from "./backoff.js";
-import { type AuthProvider, withCredentials } from "./credentials.js";
 import { isRequest, type JsonRpcMessage, parseMessages } from "../json-rpc.js";
-import { within } from "../wait/within.js";
+import type { AuthProvider } from "../options.js";
+import { within } from "../wait/abortable.js";
 
 /** How HTTP requests are made: the transport's options that concern `fetch`. */
 export interface HttpOptions {
@@ -195,4 +195,58 @@ function isUnconnected(error: unknown, depth = 0): boolean {
   if (typeof error !== "object" || error === null || depth === MAX_CAUSES) return false;
   const { cause, code, syscall } = error as { cause?: unknown; code?: unknown; syscall?: unknown };
   return UNSENT.has(code) || syscall === "connect" || isUnconnected(cause, depth + 1);
+}
+
+/** RFC 6750, section 2.1, allows less. A line end around it, as from a file, is not sent. */
+const SENDABLE = /^\s*[\x21-\x7e]+\s*$/;
+
+/** What an HTTP request came to. */
+export interface Answer {
+  readonly response: Response;
+  /** Why there are no other credentials than those that were refused. */
+  readonly cause?: unknown;
+}
+
+interface Credentials {
+  readonly authProvider: AuthProvider | undefined;
+  /** How long a token may take, in milliseconds. */
+  readonly answerTimeoutMs: number;
+  /** How long other credentials may take, in milliseconds. */
+  readonly loginTimeoutMs: number;
+}
+
+/**
+ * Makes a request, and again with other credentials when it was refused.
+ *
+ * @throws what `send` does, and when there is no token
+ */
+export async function withCredentials(
+  { answerTimeoutMs, authProvider, loginTimeoutMs }: Credentials,
+  signal: AbortSignal,
+  send: (token: string | undefined) => Promise<Response>,
+): Promise<Answer> {
+  if (authProvider === undefined) return { response: await send(undefined) };
+  const attempt = async (): Promise<Answer & { readonly token: string | undefined }> => {
+    const asked = Promise.resolve().then(() => authProvider.token());
+    const token = await within(asked, answerTimeoutMs, signal);
+    if (token === undefined || SENDABLE.test(token)) return { response: await send(token), token };
+    // `fetch` would say so too, with the token in its message.
+    const cause = new Error("token() returned something else than visible ASCII; nothing was sent");
+    return { response: new Response(null, { status: 401 }), token, cause };
+  };
+  let answer = await attempt();
+  // A token that was renewed may still lack a scope.
+  for (const status of [401, 403]) {
+    const { response, token } = answer;
+    if (response.status !== status || authProvider.onUnauthorized === undefined) continue;
+    response.body?.cancel().catch(() => undefined);
+    try {
+      const login = Promise.resolve(authProvider.onUnauthorized(response, token));
+      await within(login, loginTimeoutMs, signal);
+    } catch (cause) {
+      return { response, cause };
+    }
+    answer = await attempt();
+  }
+  return answer;
 }
