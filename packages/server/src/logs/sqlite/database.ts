@@ -1,3 +1,5 @@
+// What the log needs of a SQLite handle, and what evens out the differences between the libraries that provide one: how
+// they say that a database is closed or in a transaction, how they number their errors, and how they return rows.
 import { EventStoreError } from "../../log/errors.js";
 
 /** What is bound to a statement and comes out of a row. */
@@ -83,7 +85,16 @@ export function checkOpen(database: SqliteDatabase): void {
   );
 }
 
-/** The columns of a row by name: `libsql` adds a property of its own to rows. */
+/** Ends a failed transaction. SQLite ends some by itself, and then there is nothing to roll back. */
+export function rollBack(database: SqliteDatabase): void {
+  try {
+    database.exec("ROLLBACK");
+  } catch {
+    // The failure that led here is the one to report.
+  }
+}
+
+/** One row of an answer, its columns read by name and checked: `libsql` adds a property of its own to rows. */
 export class Row {
   readonly #columns: Readonly<Record<string, unknown>>;
 

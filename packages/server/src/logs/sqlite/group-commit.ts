@@ -1,3 +1,4 @@
+// Group commit: runs the writes of one turn of the event loop in one transaction, and answers each after the commit.
 import { EventStoreError } from "../../log/errors.js";
 import { nextTurn } from "../../log/next-turn.js";
 import {
@@ -6,9 +7,9 @@ import {
   isBusy,
   isOutsideTransaction,
   mayHaveCommitted,
+  rollBack,
   type SqliteDatabase,
 } from "./database.js";
-import { rollBack } from "./schema.js";
 import type { Statements } from "./statements.js";
 
 /*
@@ -42,17 +43,15 @@ export interface Operation<Result> {
   readonly run: () => Result;
 }
 
-interface Pending {
-  readonly operation: Operation<() => void>;
+/** An operation that waits; once it has run, it gives the function that answers its caller. */
+interface Pending extends Operation<() => void> {
+  readonly runAlone: () => (() => void) | undefined;
   /** When it is given up, on the clock of `performance.now`. */
   readonly deadline: number;
   readonly reject: (error: unknown) => void;
 }
 
-/**
- * Group commit: the changes of one turn of the event loop share one transaction, in the order in which they were made,
- * and each is answered after the commit.
- */
+/** The changes of one turn of the event loop share one transaction, in the order in which they were made. */
 export class GroupCommit {
   readonly #database: SqliteDatabase;
   readonly #statements: Statements;
@@ -74,19 +73,12 @@ export class GroupCommit {
     this.#admit(operation.bytes + PENDING_OPERATION_BYTES);
     return new Promise((resolve, reject) => {
       const answer = (result: Result) => () => resolve(result);
-      const { bytes, run, runAlone } = operation;
       this.#waiting.push({
-        operation: {
-          bytes,
-          run: () => answer(run()),
-          ...(runAlone === undefined
-            ? {}
-            : {
-                runAlone: () => {
-                  const result = runAlone();
-                  return result === undefined ? undefined : answer(result);
-                },
-              }),
+        bytes: operation.bytes,
+        run: () => answer(operation.run()),
+        runAlone: () => {
+          const result = operation.runAlone?.();
+          return result === undefined ? undefined : answer(result);
         },
         deadline: performance.now() + this.#options.timeoutMs,
         reject,
@@ -115,7 +107,7 @@ export class GroupCommit {
 
   /** These have been answered, well or badly. */
   #settle(batch: readonly Pending[]): void {
-    for (const { operation } of batch) this.#pendingBytes -= operation.bytes + PENDING_OPERATION_BYTES;
+    for (const { bytes } of batch) this.#pendingBytes -= bytes + PENDING_OPERATION_BYTES;
   }
 
   #schedule(): void {
@@ -148,10 +140,10 @@ export class GroupCommit {
   /** A statement outside a transaction is one, without the cost of two more statements. */
   #commitAlone(batch: readonly Pending[]): (() => void)[] | undefined {
     const [only, ...others] = batch;
-    if (only?.operation.runAlone === undefined || others.length > 0) return undefined;
+    if (only === undefined || others.length > 0) return undefined;
     if (!isOutsideTransaction(this.#database)) return undefined;
     try {
-      const answer = only.operation.runAlone();
+      const answer = only.runAlone();
       return answer === undefined ? undefined : [answer];
     } catch (error) {
       this.#options.onRollback();
@@ -165,9 +157,9 @@ export class GroupCommit {
     let isCommitting = false;
     this.#statements.begin.run();
     try {
-      for (const { operation, reject } of batch) {
+      for (const { run, reject } of batch) {
         try {
-          answers.push(operation.run());
+          answers.push(run());
         } catch (error) {
           if (!(error instanceof EventStoreError)) throw error;
           answers.push(() => reject(error));
@@ -221,7 +213,7 @@ export class GroupCommit {
 function batchLength(waiting: readonly Pending[]): number {
   let bytes = 0;
   let length = 0;
-  for (const { operation } of waiting) {
+  for (const operation of waiting) {
     bytes += operation.bytes;
     if (length > 0 && (length >= MAX_OPERATIONS_PER_TRANSACTION || bytes > MAX_BYTES_PER_TRANSACTION)) break;
     length += 1;

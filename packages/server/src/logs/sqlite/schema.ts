@@ -1,5 +1,6 @@
+// Opens a database for the log: sets the write-ahead log and the fsync level, and creates the tables if they are missing.
 import { EventStoreError } from "../../log/errors.js";
-import { backendError, checkOpen, firstRow, isBusy, type SqliteDatabase } from "./database.js";
+import { backendError, checkOpen, firstRow, isBusy, rollBack, type SqliteDatabase } from "./database.js";
 
 /** The version of the tables below. A file with a newer one was written by a newer release and is refused. */
 const SCHEMA_VERSION = 1;
@@ -105,14 +106,5 @@ function createTables(database: SqliteDatabase): void {
   } catch (error) {
     rollBack(database);
     throw error;
-  }
-}
-
-/** Ends a failed transaction. SQLite ends some by itself, and then there is nothing to roll back. */
-export function rollBack(database: SqliteDatabase): void {
-  try {
-    database.exec("ROLLBACK");
-  } catch {
-    // The failure that led here is the one to report.
   }
 }

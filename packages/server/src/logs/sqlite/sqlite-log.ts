@@ -1,16 +1,15 @@
-import type { EventLog, LogPage, Position, Retention } from "../../log/event-log.js";
-import { EventStoreError } from "../../log/errors.js";
+// The event log in a SQLite database, whose streams survive a restart of the process on one machine.
 import { type CheckedEvent, checkedLog, type LogDriver } from "../../log/checked-log.js";
+import { EventStoreError } from "../../log/errors.js";
+import type { EventLog, LogPage, Position, Retention } from "../../log/event-log.js";
+import { checkClock, checkInteger, closedError } from "../../log/validation.js";
 import { backendError, checkOpen, isBusy, type SqliteDatabase } from "./database.js";
-import { ForeignChanges } from "./foreign-changes.js";
 import { GroupCommit } from "./group-commit.js";
-import { readPage } from "./reader.js";
 import { type Durability, openSchema } from "./schema.js";
-import { prepareStatements, type Statements } from "./statements.js";
+import { prepareStatements } from "./statements.js";
 import { type NewEvent, Streams } from "./streams.js";
 import { Sweeper } from "./sweeper.js";
-import { checkClock, checkInteger, closedError } from "../../log/validation.js";
-import { WakeUps } from "../../log/wake-ups.js";
+import { SqliteWakeUps } from "./wake-ups.js";
 
 export type { SqliteDatabase, SqliteStatement, SqliteValue } from "./database.js";
 export type { Durability } from "./schema.js";
@@ -104,12 +103,10 @@ class SqliteLog implements LogDriver {
   readonly #database: SqliteDatabase;
   readonly #busyTimeoutMs: number;
   readonly #now: () => number;
-  readonly #statements: Statements;
   readonly #streams: Streams;
   readonly #writes: GroupCommit;
+  readonly #wakeUps: SqliteWakeUps;
   readonly #sweeper: Sweeper;
-  readonly #foreignChanges: ForeignChanges;
-  readonly #wakeUps = new WakeUps();
   #isClosed = false;
 
   constructor(database: SqliteDatabase, options: SqliteLogOptions) {
@@ -132,18 +129,16 @@ class SqliteLog implements LogDriver {
     this.#database = database;
     this.#busyTimeoutMs = busyTimeoutMs;
     this.#now = now;
-    this.#statements = prepareStatements(database);
-    const streams = new Streams(this.#statements);
+    const statements = prepareStatements(database);
+    const streams = new Streams(database, statements);
     this.#streams = streams;
-    this.#writes = new GroupCommit(database, this.#statements, {
+    this.#writes = new GroupCommit(database, statements, {
       timeoutMs: busyTimeoutMs,
       maxPendingBytes,
       onRollback: () => streams.forgetAll(),
     });
-    this.#foreignChanges = new ForeignChanges(database, this.#statements, pollIntervalMs, () =>
-      this.#wakeUps.wakeAll(),
-    );
-    this.#sweeper = new Sweeper(database, this.#statements, sweepIntervalMs, now);
+    this.#wakeUps = new SqliteWakeUps(database, statements, pollIntervalMs);
+    this.#sweeper = new Sweeper(database, statements, sweepIntervalMs, now);
   }
 
   async append(stream: string, { payload, bytes }: CheckedEvent, retention: Retention): Promise<Position> {
@@ -162,7 +157,7 @@ class SqliteLog implements LogDriver {
     for (;;) {
       checkOpen(this.#database);
       try {
-        return readPage(this.#database, this.#statements, stream, after, limit, this.#now());
+        return this.#streams.read(stream, after, limit, this.#now());
       } catch (error) {
         // Readers do not wait for writers; but all wait while a process repairs what a killed one left behind.
         if (!isBusy(error) || performance.now() >= deadline) throw backendError("in a read", error);
@@ -173,12 +168,7 @@ class SqliteLog implements LogDriver {
   }
 
   subscribe(stream: string, wake: () => void): () => void {
-    const stopListening = this.#foreignChanges.listen();
-    const unsubscribe = this.#wakeUps.subscribe(stream, wake);
-    return () => {
-      unsubscribe();
-      stopListening();
-    };
+    return this.#wakeUps.subscribe(stream, wake);
   }
 
   async end(stream: string): Promise<void> {
@@ -197,7 +187,6 @@ class SqliteLog implements LogDriver {
     if (!this.#isClosed) {
       this.#isClosed = true;
       this.#sweeper.stop();
-      this.#foreignChanges.stop();
       this.#wakeUps.close();
     }
     await this.#writes.drain();

@@ -1,12 +1,18 @@
+// Reads streams, appends to them, ends and deletes them, each by the fewest statements, and applies their retention.
 import { EventStoreError } from "../../log/errors.js";
-import type { Position, Retention } from "../../log/event-log.js";
+import type { LogEntry, LogPage, Position, Retention } from "../../log/event-log.js";
 import { randomId } from "../../log/random-id.js";
 import { endedError } from "../../log/validation.js";
-import { firstRow } from "./database.js";
-import { encodeText } from "./text.js";
-import { RecentStreams } from "./recent-streams.js";
-import type { Statements } from "./statements.js";
-import { firstReadable, isForgotten, newStream, storedStream, type StreamState } from "./stream-state.js";
+import { firstRow, rollBack, type SqliteDatabase } from "./database.js";
+import { decodeText, encodeText, type Statements } from "./statements.js";
+import {
+  firstReadable,
+  isForgotten,
+  newStream,
+  RecentStreams,
+  storedStream,
+  type StreamState,
+} from "./stream-state.js";
 
 /** Rows of dropped events go when there are so many of them, or so many bytes came since: one step for many appends. */
 const DROPPED_ROWS_TO_TRIM = 64;
@@ -24,13 +30,30 @@ export interface NewEvent {
   readonly now: number;
 }
 
-/** The changes of streams. All but {@link appendAlone} expect to run within a write transaction. */
+/** The streams of one database. All changes but {@link appendAlone} expect to run within a write transaction. */
 export class Streams {
+  readonly #database: SqliteDatabase;
   readonly #statements: Statements;
   readonly #recent = new RecentStreams();
 
-  constructor(statements: Statements) {
+  constructor(database: SqliteDatabase, statements: Statements) {
+    this.#database = database;
     this.#statements = statements;
+  }
+
+  /** @returns `undefined` when there is no such stream. */
+  read(stream: string, after: number, limit: number, now: number): LogPage | undefined {
+    const page = this.#tryRead(stream, after, limit, now);
+    if (page !== "changed") return page;
+    // Another process trimmed between two statements. In a transaction they see the same state.
+    this.#database.exec("BEGIN");
+    try {
+      const again = this.#tryRead(stream, after, limit, now);
+      if (again !== "changed") return again;
+      throw new EventStoreError("backend", `The SQLite database lacks events of ${JSON.stringify(stream)}.`);
+    } finally {
+      rollBack(this.#database);
+    }
   }
 
   /**
@@ -79,6 +102,17 @@ export class Streams {
   /** What is known may not be true any more, as after a transaction that failed. */
   forgetAll(): void {
     this.#recent.clear();
+  }
+
+  #tryRead(stream: string, after: number, limit: number, now: number): LogPage | "changed" | undefined {
+    const state = this.#load(stream);
+    if (state === undefined || isForgotten(state, now)) return undefined;
+    const floor = firstReadable(this.#statements, state, now);
+    const first = Math.max(after + 1, floor);
+    const last = Math.min(state.head, first + limit - 1);
+    const entries = first > last ? [] : entriesOf(this.#statements.page.all(state.id, first, last), first);
+    if (entries.length < last - first + 1) return "changed";
+    return { entries, head: { epoch: state.epoch, seq: state.head }, floor, ended: state.isEnded };
   }
 
   #load(stream: string): StreamState | undefined {
@@ -171,4 +205,18 @@ export class Streams {
 function isTrimDue(state: StreamState): boolean {
   const dropped = Math.min(state.floor, state.head) - state.trimmedTo;
   return dropped >= DROPPED_ROWS_TO_TRIM || (dropped > 0 && state.bytesSinceTrim >= BYTES_TO_TRIM);
+}
+
+function entriesOf(rows: readonly unknown[], first: number): LogEntry[] {
+  const entries: LogEntry[] = [];
+  let seq = first;
+  for (const row of rows) {
+    // The column of our own statement; what it holds is looked at below. A page is the hot path of a replay.
+    const { payload } = row as { readonly payload: unknown };
+    // Swept by another process since we looked.
+    if (payload === null) break;
+    entries.push({ seq, payload: decodeText(payload) });
+    seq += 1;
+  }
+  return entries;
 }

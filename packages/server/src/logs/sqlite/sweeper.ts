@@ -1,8 +1,8 @@
-import { checkOpen, firstRow, Row, type SqliteDatabase } from "./database.js";
-import { rollBack } from "./schema.js";
+// Removes the rows of expired and deleted streams and events from the file, in small steps on a timer.
+import { unref } from "../../log/unref.js";
+import { checkOpen, firstRow, rollBack, Row, type SqliteDatabase } from "./database.js";
 import type { Statements } from "./statements.js";
 import { firstReadable, isForgotten, storedStream } from "./stream-state.js";
-import { unref } from "../../log/unref.js";
 
 /** One step looks at so many streams and removes at most so many rows, in a transaction of its own. */
 const STREAMS_PER_STEP = 64;

@@ -1,0 +1,80 @@
+// Wakes the subscribers of streams: at once after changes of this process, and by polling the file after those of others.
+import { unref } from "../../log/unref.js";
+import { WakeUps } from "../../log/wake-ups.js";
+import { backendError, checkOpen, firstRow, type SqliteDatabase } from "./database.js";
+import type { Statements } from "./statements.js";
+
+/**
+ * Other connections' commits are noticed by `PRAGMA data_version`, which changes with their commits and not with our
+ * own. SQLite has nothing that would tell another process; so this asks, while somebody subscribes.
+ */
+export class SqliteWakeUps {
+  readonly #database: SqliteDatabase;
+  readonly #statements: Statements;
+  readonly #pollIntervalMs: number;
+  readonly #local = new WakeUps();
+  #subscriptions = 0;
+  #timer: ReturnType<typeof setInterval> | undefined;
+  /** The file's `data_version` when it was asked for last; `undefined` while the database fails. */
+  #version: number | undefined;
+
+  constructor(database: SqliteDatabase, statements: Statements, pollIntervalMs: number) {
+    this.#database = database;
+    this.#statements = statements;
+    this.#pollIntervalMs = pollIntervalMs;
+  }
+
+  /**
+   * From now on, until the returned function is called, no change goes unnoticed.
+   *
+   * @throws {EventStoreError} `backend`
+   */
+  subscribe(stream: string, wake: () => void): () => void {
+    if (this.#subscriptions === 0) {
+      this.#version = this.#readVersion();
+      this.#timer = setInterval(() => this.#poll(), this.#pollIntervalMs);
+      unref(this.#timer);
+    }
+    this.#subscriptions += 1;
+    const unsubscribe = this.#local.subscribe(stream, wake);
+    let isSubscribed = true;
+    return () => {
+      if (!isSubscribed) return;
+      isSubscribed = false;
+      unsubscribe();
+      this.#subscriptions -= 1;
+      if (this.#subscriptions === 0) clearInterval(this.#timer);
+    };
+  }
+
+  /** This process has changed the stream. */
+  wake(stream: string): void {
+    this.#local.wake(stream);
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+    this.#local.close();
+  }
+
+  #poll(): void {
+    let version: number | undefined;
+    try {
+      version = this.#readVersion();
+    } catch {
+      // A subscriber who is woken reads, and is told what is wrong; once is enough.
+    }
+    if (version === this.#version) return;
+    this.#version = version;
+    this.#local.wakeAll();
+  }
+
+  #readVersion(): number | undefined {
+    checkOpen(this.#database);
+    try {
+      return firstRow(this.#statements.dataVersion.all())?.number("data_version");
+    } catch (error) {
+      throw backendError("when asked for changes", error);
+    }
+  }
+}
