@@ -1,10 +1,13 @@
+// The Postgres driver: stores, reads, ends and deletes streams, the calls on one stream in the order of their making.
+import type { CheckedEvent, LogDriver } from "../../log/checked-log.js";
 import { EventStoreError } from "../../log/errors.js";
 import type { LogEntry, LogPage, Position, Retention } from "../../log/event-log.js";
 import { Lanes } from "../../log/lanes.js";
-import type { Appender, NewEvent } from "./appender.js";
 import type { StatementRunner } from "./runner.js";
-import type { Statements } from "./statements.js";
-import { fromText, toText } from "./text.js";
+import { fromText, type Statements, toText } from "./statements.js";
+import type { Sweeper } from "./sweeper.js";
+import type { PostgresWakeUps } from "./wake-ups.js";
+import type { StreamWriter } from "./writer.js";
 
 /** Appends that wait for the one before them go together in one statement, up to these limits. */
 const EVENTS_PER_STATEMENT = 256;
@@ -14,46 +17,38 @@ const PENDING_EVENT_BYTES = 500;
 
 /** Appends of one stream that are stored together. */
 interface Batch {
-  readonly events: NewEvent[];
+  readonly events: CheckedEvent[];
   readonly retention: Retention;
   bytes: number;
   /** The position of the last event. */
   readonly stored: Promise<Position>;
 }
 
-export interface StreamCallsOptions {
+export interface PostgresDriverParts {
   readonly runner: StatementRunner;
   readonly statements: Statements;
-  readonly appender: Appender;
+  readonly writer: StreamWriter;
+  readonly wakeUps: PostgresWakeUps;
+  readonly sweeper: Sweeper;
   readonly maxPendingBytes: number;
-  /** A change of the stream is done, or may have been done. */
-  readonly onChange: (stream: string) => void;
-  /** So many events were appended that are limited by count or bytes. */
-  readonly onAppended: (stream: string, events: number) => void;
 }
 
-/** The calls on all streams; those on one stream in the order in which they were made, one statement at a time. */
-export class StreamCalls {
-  readonly #options: StreamCallsOptions;
+export class PostgresDriver implements LogDriver {
+  readonly #parts: PostgresDriverParts;
+  /** Changes of one stream run one after the other. */
   readonly #lanes = new Lanes<never>(0);
   /** The batches that have not been started and that nothing else was asked for after. */
   readonly #openBatches = new Map<string, Batch>();
   #pendingBytes = 0;
+  #closed: Promise<void> | undefined;
 
-  constructor(options: StreamCallsOptions) {
-    this.#options = options;
+  constructor(parts: PostgresDriverParts) {
+    this.#parts = parts;
   }
 
-  async append(stream: string, event: NewEvent, retention: Retention): Promise<Position> {
-    const { maxPendingBytes } = this.#options;
+  async append(stream: string, event: CheckedEvent, retention: Retention): Promise<Position> {
     const cost = event.bytes + PENDING_EVENT_BYTES;
-    if (this.#pendingBytes > 0 && this.#pendingBytes + cost > maxPendingBytes) {
-      throw new EventStoreError(
-        "overloaded",
-        `${this.#pendingBytes} bytes wait for Postgres, and no more than ${maxPendingBytes} may, so that nothing was ` +
-          `stored in ${JSON.stringify(stream)}. Wait for appends to be answered, or raise maxPendingBytes.`,
-      );
-    }
+    this.#checkPending(stream, cost);
     this.#pendingBytes += cost;
     try {
       const batch = this.#batchFor(stream, event, retention);
@@ -68,7 +63,7 @@ export class StreamCalls {
 
   /** Sees what was asked for before; what is asked for after it need not wait for it. */
   async read(stream: string, after: number, limit: number): Promise<LogPage | undefined> {
-    const { runner, statements } = this.#options;
+    const { runner, statements } = this.#parts;
     await this.#lanes.settledOf(stream);
     const rows = await runner.run(statements.read, [toText(stream), after, limit]);
     const [first] = rows;
@@ -86,25 +81,35 @@ export class StreamCalls {
     };
   }
 
+  subscribe(stream: string, wake: () => void): () => void {
+    return this.#parts.wakeUps.subscribe(stream, wake);
+  }
+
   end(stream: string): Promise<void> {
-    return this.#change(stream, () => this.#options.appender.end(stream));
+    return this.#change(stream, () => this.#parts.writer.end(stream));
   }
 
   delete(stream: string): Promise<void> {
-    return this.#change(stream, () => this.#options.appender.delete(stream));
+    return this.#change(stream, () => this.#parts.writer.delete(stream));
   }
 
-  /** Resolves when every call is done. None hangs, since each has a limit. */
-  async settled(): Promise<void> {
-    await this.#lanes.settled();
+  /** What was asked for before is still done, each within its time. */
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
   }
 
-  #change(stream: string, change: () => Promise<void>): Promise<void> {
-    this.#openBatches.delete(stream);
-    return this.#lanes.run(stream, () => this.#told(stream, change));
+  #checkPending(stream: string, cost: number): void {
+    const { maxPendingBytes } = this.#parts;
+    if (this.#pendingBytes === 0 || this.#pendingBytes + cost <= maxPendingBytes) return;
+    throw new EventStoreError(
+      "overloaded",
+      `${this.#pendingBytes} bytes wait for Postgres, and no more than ${maxPendingBytes} may, so that nothing was ` +
+        `stored in ${JSON.stringify(stream)}. Wait for appends to be answered, or raise maxPendingBytes.`,
+    );
   }
 
-  #batchFor(stream: string, event: NewEvent, retention: Retention): Batch {
+  #batchFor(stream: string, event: CheckedEvent, retention: Retention): Batch {
     const open = this.#openBatches.get(stream);
     if (
       open !== undefined &&
@@ -114,29 +119,44 @@ export class StreamCalls {
     ) {
       return open;
     }
-    const events: NewEvent[] = [];
+    const events: CheckedEvent[] = [];
     const stored = this.#lanes.run(stream, () => {
       if (this.#openBatches.get(stream) === batch) this.#openBatches.delete(stream);
-      return this.#told(stream, () => this.#options.appender.append(stream, events, retention));
+      return this.#store(stream, events, retention);
     });
     const batch: Batch = { events, retention, bytes: 0, stored };
     this.#openBatches.set(stream, batch);
-    const isLimited = retention.maxEvents !== null || retention.maxBytes !== null;
-    if (isLimited) {
-      stored.then(
-        () => this.#options.onAppended(stream, events.length),
-        () => undefined,
-      );
-    }
     return batch;
   }
 
-  async #told<T>(stream: string, change: () => Promise<T>): Promise<T> {
+  async #store(stream: string, events: readonly CheckedEvent[], retention: Retention): Promise<Position> {
+    const { writer, sweeper } = this.#parts;
+    const position = await this.#thenWake(stream, () => writer.append(stream, events, retention));
+    const isLimited = retention.maxEvents !== null || retention.maxBytes !== null;
+    if (isLimited) sweeper.appended(stream, events.length);
+    return position;
+  }
+
+  /** Anything but an append: what is appended after it must not go together with what was appended before it. */
+  #change(stream: string, change: () => Promise<void>): Promise<void> {
+    this.#openBatches.delete(stream);
+    return this.#lanes.run(stream, () => this.#thenWake(stream, change));
+  }
+
+  /** Wakes after a failure too, since the change may have been made all the same. */
+  async #thenWake<T>(stream: string, change: () => Promise<T>): Promise<T> {
     try {
       return await change();
     } finally {
-      this.#options.onChange(stream);
+      this.#parts.wakeUps.changed(stream);
     }
+  }
+
+  async #close(): Promise<void> {
+    const { wakeUps, sweeper } = this.#parts;
+    // No call hangs, since each has a limit.
+    await Promise.all([this.#lanes.settled(), wakeUps.close(), sweeper.stop()]);
+    await wakeUps.told();
   }
 }
 

@@ -1,3 +1,4 @@
+// Tells what the failure of a statement means: whether to try it again, whether it may have taken effect, which error to throw.
 import { EventStoreError } from "../../log/errors.js";
 
 /** What an attempt to run a statement came to, when it came to nothing. */

@@ -1,10 +1,80 @@
+// Tells other processes by NOTIFY which streams have changed, and hears from them by LISTEN.
 import { EventStoreError } from "../../log/errors.js";
 import { timeoutError, within } from "../../log/waits.js";
 import type { PostgresPoolClient } from "./pool.js";
-import { type Alarm, alarm } from "./alarm.js";
+import { Rest } from "./rest.js";
+import type { StatementRunner } from "./runner.js";
 
+/** A notification takes less than 8000 bytes. */
+const TOPICS_PER_NOTIFICATION = 500;
+
+const NOTIFY = {
+  operation: "a wake-up",
+  text: "SELECT pg_notify($1::text, $2::text)",
+  isWrite: false,
+} as const;
+
+/** Between two attempts to listen. */
 const FIRST_PAUSE_MS = 50;
 const LONGEST_PAUSE_MS = 5000;
+
+/** The topic of a stream's notifications: short, since many go in one. Two streams of one topic wake each other. */
+export function topicOf(stream: string): string {
+  // FNV-1a, 32 bits.
+  let hash = 0x811c9dc5;
+  for (let index = 0; index < stream.length; index += 1) {
+    hash = Math.imul(hash ^ stream.charCodeAt(index), 0x01000193);
+  }
+  return (hash >>> 0).toString(36);
+}
+
+/** The channel of a schema's notifications: a database has one space of channels, and names of at most 63 bytes. */
+export function channelOf(schema: string): string {
+  return `resumable_mcp_${topicOf(schema)}`;
+}
+
+/**
+ * Tells the other processes which streams have changed: in a statement of its own, since a transaction that notifies
+ * holds up every other one that does. One at a time; what changes meanwhile goes together in the next.
+ */
+export class Notifier {
+  readonly #runner: StatementRunner;
+  readonly #channel: string;
+  #topics = new Set<string>();
+  #running: Promise<void> | undefined;
+
+  constructor(runner: StatementRunner, channel: string) {
+    this.#runner = runner;
+    this.#channel = channel;
+  }
+
+  changed(stream: string): void {
+    this.#topics.add(topicOf(stream));
+    this.#running ??= this.#run();
+  }
+
+  /** Resolves when everybody was told. */
+  async settled(): Promise<void> {
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    try {
+      // What changes in the same tick goes together.
+      await Promise.resolve();
+      while (this.#topics.size > 0) {
+        const topics = [...this.#topics].slice(0, TOPICS_PER_NOTIFICATION);
+        for (const topic of topics) this.#topics.delete(topic);
+        await this.#runner.run(NOTIFY, [this.#channel, topics.join(" ")]);
+      }
+    } catch {
+      // A wake-up is a hint, and all who listen look for themselves from time to time.
+      this.#topics.clear();
+    } finally {
+      this.#running = undefined;
+    }
+  }
+}
 
 export interface ListenerOptions {
   readonly connect: () => Promise<PostgresPoolClient>;
@@ -44,9 +114,7 @@ export class Listener {
         });
       } catch (error) {
         this.#options.onError(listenError(error));
-        const pause = alarm(signal);
-        pause.ringAfter(pauseMs * (0.5 + Math.random() / 2));
-        await pause.rung;
+        await new Rest(pauseMs * (0.5 + Math.random() / 2), signal).ended;
         pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS);
       }
     }
@@ -60,10 +128,10 @@ export class Listener {
       within(work, timeoutMs, () => timeoutError("Postgres: LISTEN", timeoutMs));
     const client = await this.#connect(step);
     let lost: { readonly reason: unknown } | undefined;
-    let bell: Alarm | undefined;
+    let rest: Rest | undefined;
     const onLost = (reason: unknown) => {
       lost ??= { reason };
-      bell?.ring();
+      rest?.end();
     };
     try {
       client.on("error", onLost);
@@ -75,11 +143,9 @@ export class Listener {
       onReady();
       onListening();
       for (;;) {
-        const rest = alarm(signal);
-        bell = rest;
-        rest.ringAfter(heartbeatMs);
-        if (lost !== undefined) rest.ring();
-        await rest.rung;
+        rest = new Rest(heartbeatMs, signal);
+        if (lost !== undefined) rest.end();
+        await rest.ended;
         if (signal.aborted) return;
         failIfLost(lost);
         await step(client.query("SELECT 1"));

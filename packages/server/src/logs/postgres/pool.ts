@@ -1,3 +1,4 @@
+// What the log needs of a Postgres pool, whichever library it is of, and the rows that its answers consist of.
 import { EventStoreError } from "../../log/errors.js";
 
 /** What a statement is answered with. */
@@ -27,9 +28,7 @@ export interface PostgresPool {
   connect?(): Promise<PostgresPoolClient>;
 }
 
-/**
- * @throws {EventStoreError} `invalid-option` when the pool is none, or was ended.
- */
+/** @throws {EventStoreError} `invalid-option` when the pool is none, or was ended. */
 export function checkPool(pool: unknown): void {
   if (typeof pool !== "object" || pool === null || !("query" in pool) || typeof pool.query !== "function") {
     throw new EventStoreError(
@@ -42,7 +41,7 @@ export function checkPool(pool: unknown): void {
   }
 }
 
-/** Whether nothing can come of it any more: a `Pool` says `ending`, a `PGlite` says `closed`. */
+/** Whether the pool was ended, so that no statement can succeed any more: a `Pool` says `ending`, a `PGlite` says `closed`. */
 export function isEnded(pool: object): boolean {
   return ("ending" in pool && pool.ending === true) || ("closed" in pool && pool.closed === true);
 }
@@ -52,4 +51,58 @@ export function maxConnections(pool: object): number | undefined {
   if (!("options" in pool) || typeof pool.options !== "object" || pool.options === null) return undefined;
   const { options } = pool;
   return "max" in options && typeof options.max === "number" ? options.max : undefined;
+}
+
+/**
+ * One row of an answer, its columns read by name and checked: drivers and their settings differ in what they make of
+ * 64-bit numbers (text, number, bigint).
+ */
+export class Row {
+  readonly #columns: object;
+
+  /** @throws {EventStoreError} `backend` when it is no row at all. */
+  constructor(row: unknown) {
+    if (typeof row !== "object" || row === null) throw unexpected("a row", row);
+    this.#columns = row;
+  }
+
+  text(name: string): string {
+    const value = this.#get(name);
+    if (typeof value !== "string") throw unexpected(name, value);
+    return value;
+  }
+
+  number(name: string): number {
+    const value = this.numberOrNull(name);
+    if (value === null) throw unexpected(name, value);
+    return value;
+  }
+
+  numberOrNull(name: string): number | null {
+    const value = this.#get(name);
+    if (value === null) return null;
+    const number = typeof value === "string" || typeof value === "bigint" ? Number(value) : value;
+    if (typeof number !== "number" || !Number.isSafeInteger(number)) throw unexpected(name, value);
+    return number;
+  }
+
+  boolean(name: string): boolean {
+    const value = this.#get(name);
+    if (typeof value !== "boolean") throw unexpected(name, value);
+    return value;
+  }
+
+  #get(name: string): unknown {
+    return Reflect.get(this.#columns, name);
+  }
+}
+
+function unexpected(name: string, value: unknown): EventStoreError {
+  return new EventStoreError(
+    "backend",
+    `Postgres answered with ${name} = ${JSON.stringify(String(value))}.`,
+    {
+      mayHaveHappened: true,
+    },
+  );
 }

@@ -1,16 +1,17 @@
+// The event log on Postgres, for many machines, any of which may append to any stream: its options and its parts.
+import { checkedLog, type LogDriver } from "../../log/checked-log.js";
 import { EventStoreError } from "../../log/errors.js";
-import type { EventLog, LogPage, Position, Retention } from "../../log/event-log.js";
-import { type CheckedEvent, checkedLog, type LogDriver } from "../../log/checked-log.js";
-import { Appender } from "./appender.js";
+import type { EventLog } from "../../log/event-log.js";
+import { checkFunction, checkInteger } from "../../log/validation.js";
+import { PostgresDriver } from "./driver.js";
+import { channelOf } from "./notifications.js";
 import { checkPool, maxConnections, type PostgresPool } from "./pool.js";
-import { RemoteWakeUps } from "./remote-wake-ups.js";
 import { StatementRunner } from "./runner.js";
 import { checkSchema, DEFAULT_SCHEMA } from "./schema.js";
 import { statementsOf } from "./statements.js";
-import { StreamCalls } from "./stream-calls.js";
 import { Sweeper } from "./sweeper.js";
-import { channelOf } from "./topics.js";
-import { checkFunction, checkInteger } from "../../log/validation.js";
+import { PostgresWakeUps } from "./wake-ups.js";
+import { StreamWriter } from "./writer.js";
 
 export type { PostgresPool, PostgresPoolClient, PostgresResult } from "./pool.js";
 export { migratePostgresLog, type MigrateOptions } from "./schema.js";
@@ -96,75 +97,35 @@ const MAX_TIMER_MS = 2_147_483_647;
  */
 export function postgresLog(pool: PostgresPool, options: PostgresLogOptions = {}): EventLog {
   checkPool(pool);
-  return checkedLog(options.maxPayloadBytes, () => new PostgresLog(pool, options));
+  return checkedLog(options.maxPayloadBytes, () => openDriver(pool, options));
 }
 
-class PostgresLog implements LogDriver {
-  readonly #calls: StreamCalls;
-  readonly #wakeUps: RemoteWakeUps;
-  readonly #sweeper: Sweeper;
-  #closed: Promise<void> | undefined;
-
-  constructor(pool: PostgresPool, options: PostgresLogOptions) {
-    const { schema = DEFAULT_SCHEMA, timeoutMs = 5000, heartbeatMs = 10_000 } = options;
-    const { sweepIntervalMs = 60_000, maxPendingBytes = 256 * 1024 * 1024 } = options;
-    const { onError = () => undefined, wakeUp = pool.connect === undefined ? "poll" : "notify" } = options;
-    const { pollIntervalMs = wakeUp === "poll" ? 1000 : 15_000 } = options;
-    checkSchema(schema);
-    checkWakeUp(wakeUp, pool);
-    checkInteger("pollIntervalMs", pollIntervalMs, 1, MAX_TIMER_MS);
-    checkInteger("heartbeatMs", heartbeatMs, 1, MAX_TIMER_MS);
-    checkInteger("timeoutMs", timeoutMs, 1, MAX_TIMER_MS);
-    checkInteger("sweepIntervalMs", sweepIntervalMs, 1, MAX_TIMER_MS);
-    checkInteger("maxPendingBytes", maxPendingBytes, 1);
-    checkFunction("onError", onError);
-    const runner = new StatementRunner(pool, timeoutMs);
-    const statements = statementsOf(schema);
-    const connect = wakeUp === "notify" ? pool.connect?.bind(pool) : undefined;
-    const channel = channelOf(schema);
-    const listening = connect && { connect, channel, timeoutMs, heartbeatMs, onError };
-    this.#wakeUps = new RemoteWakeUps({ runner, statements, pollIntervalMs, listening });
-    this.#sweeper = new Sweeper(runner, statements, sweepIntervalMs, onError);
-    this.#calls = new StreamCalls({
-      runner,
-      statements,
-      appender: new Appender(runner, statements),
-      maxPendingBytes,
-      onChange: (stream) => this.#wakeUps.changed(stream),
-      onAppended: (stream, events) => this.#sweeper.appended(stream, events),
-    });
-  }
-
-  append(stream: string, event: CheckedEvent, retention: Retention): Promise<Position> {
-    return this.#calls.append(stream, event, retention);
-  }
-
-  read(stream: string, after: number, limit: number): Promise<LogPage | undefined> {
-    return this.#calls.read(stream, after, limit);
-  }
-
-  subscribe(stream: string, wake: () => void): () => void {
-    return this.#wakeUps.subscribe(stream, wake);
-  }
-
-  end(stream: string): Promise<void> {
-    return this.#calls.end(stream);
-  }
-
-  delete(stream: string): Promise<void> {
-    return this.#calls.delete(stream);
-  }
-
-  /** What was asked for before is still done, each within its time. */
-  close(): Promise<void> {
-    this.#closed ??= this.#close();
-    return this.#closed;
-  }
-
-  async #close(): Promise<void> {
-    await Promise.all([this.#calls.settled(), this.#wakeUps.close(), this.#sweeper.stop()]);
-    await this.#wakeUps.told();
-  }
+function openDriver(pool: PostgresPool, options: PostgresLogOptions): LogDriver {
+  const { schema = DEFAULT_SCHEMA, timeoutMs = 5000, heartbeatMs = 10_000 } = options;
+  const { sweepIntervalMs = 60_000, maxPendingBytes = 256 * 1024 * 1024 } = options;
+  const { onError = () => undefined, wakeUp = pool.connect === undefined ? "poll" : "notify" } = options;
+  const { pollIntervalMs = wakeUp === "poll" ? 1000 : 15_000 } = options;
+  checkSchema(schema);
+  checkWakeUp(wakeUp, pool);
+  checkInteger("pollIntervalMs", pollIntervalMs, 1, MAX_TIMER_MS);
+  checkInteger("heartbeatMs", heartbeatMs, 1, MAX_TIMER_MS);
+  checkInteger("timeoutMs", timeoutMs, 1, MAX_TIMER_MS);
+  checkInteger("sweepIntervalMs", sweepIntervalMs, 1, MAX_TIMER_MS);
+  checkInteger("maxPendingBytes", maxPendingBytes, 1);
+  checkFunction("onError", onError);
+  const runner = new StatementRunner(pool, timeoutMs);
+  const statements = statementsOf(schema);
+  const connect = wakeUp === "notify" ? pool.connect?.bind(pool) : undefined;
+  const channel = channelOf(schema);
+  const listening = connect && { connect, channel, timeoutMs, heartbeatMs, onError };
+  return new PostgresDriver({
+    runner,
+    statements,
+    writer: new StreamWriter(runner, statements),
+    wakeUps: new PostgresWakeUps({ runner, statements, pollIntervalMs, listening }),
+    sweeper: new Sweeper(runner, statements, sweepIntervalMs, onError),
+    maxPendingBytes,
+  });
 }
 
 function checkWakeUp(wakeUp: unknown, pool: PostgresPool): void {

@@ -1,33 +1,29 @@
+// A rest of a background loop, which ends after its time, with a signal, or as soon as there is something to do.
 import { unref } from "../../log/unref.js";
 
-/** A wait that ends by its time, by being rung, or with the signal, whichever is first. */
-export interface Alarm {
-  readonly rung: Promise<void>;
-  ring(): void;
-  /** The timer does not keep the process alive. */
-  ringAfter(ms: number): void;
-}
+export class Rest {
+  /** Resolves when the rest has ended, however it did. */
+  readonly ended: Promise<void>;
+  readonly #signal: AbortSignal;
+  readonly #timer: ReturnType<typeof setTimeout>;
+  #resolve: () => void = () => undefined;
 
-export function alarm(signal: AbortSignal): Alarm {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  let resolveRung: () => void = () => undefined;
-  const rung = new Promise<void>((resolve) => {
-    resolveRung = resolve;
-  });
-  const ring = () => {
-    clearTimeout(timer);
-    signal.removeEventListener("abort", ring);
-    resolveRung();
-  };
-  signal.addEventListener("abort", ring);
-  if (signal.aborted) ring();
-  return {
-    rung,
-    ring,
-    ringAfter: (ms) => {
-      if (signal.aborted) return;
-      timer = setTimeout(ring, ms);
-      unref(timer);
-    },
+  /** The timer does not keep the process alive. */
+  constructor(ms: number, signal: AbortSignal) {
+    this.ended = new Promise((resolve) => {
+      this.#resolve = resolve;
+    });
+    this.#signal = signal;
+    this.#timer = setTimeout(this.end, ms);
+    unref(this.#timer);
+    signal.addEventListener("abort", this.end);
+    if (signal.aborted) this.end();
+  }
+
+  /** Ends it now: there is something to do. */
+  readonly end = (): void => {
+    clearTimeout(this.#timer);
+    this.#signal.removeEventListener("abort", this.end);
+    this.#resolve();
   };
 }

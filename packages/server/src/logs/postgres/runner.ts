@@ -1,8 +1,8 @@
+// Runs SQL statements on any connection of the pool, and again when one breaks, until the time of the call is over.
 import { EventStoreError } from "../../log/errors.js";
 import { timeoutError, within } from "../../log/waits.js";
 import { errorOf, failureOf, isPassing, leavesOpen } from "./failure.js";
-import { isEnded, type PostgresPool } from "./pool.js";
-import { Row } from "./rows.js";
+import { isEnded, type PostgresPool, Row } from "./pool.js";
 
 const FIRST_PAUSE_MS = 20;
 const LONGEST_PAUSE_MS = 500;
@@ -22,7 +22,6 @@ export interface Deadline {
   isOpen: boolean;
 }
 
-/** Runs statements on any connection of the pool, again when one breaks, until the time is over. */
 export class StatementRunner {
   readonly #pool: PostgresPool;
   readonly #timeoutMs: number;

@@ -1,3 +1,4 @@
+// The migration: creates the tables of the log in a schema, or brings them to the version of this release.
 import { EventStoreError } from "../../log/errors.js";
 import { timeoutError, within } from "../../log/waits.js";
 import { checkInteger } from "../../log/validation.js";

@@ -1,8 +1,8 @@
+// Removes the rows of expired, dropped and deleted events from the tables, a bounded number at a time.
 import { EventStoreError } from "../../log/errors.js";
-import { alarm } from "./alarm.js";
+import { Rest } from "./rest.js";
 import type { StatementRunner } from "./runner.js";
-import type { Statements } from "./statements.js";
-import { toText } from "./text.js";
+import { type Statements, toText } from "./statements.js";
 
 /** One statement looks at so many streams, or removes at most so many events of one. */
 const STREAMS_PER_STATEMENT = 64;
@@ -17,10 +17,7 @@ const MAX_COUNTED_STREAMS = 10_000;
 const PAUSE_MS = 10;
 const FIRST_KEY = "";
 
-/**
- * Removes what is not readable any more: expired, dropped and deleted. In bounded statements, one after the other and
- * beside everything else, never on the way of an append or a read.
- */
+/** Bounded statements, one after the other and beside everything else, never on the way of an append or a read. */
 export class Sweeper {
   readonly #runner: StatementRunner;
   readonly #statements: Statements;
@@ -29,7 +26,7 @@ export class Sweeper {
   readonly #running: Promise<void>;
   readonly #appends = new Map<string, number>();
   readonly #due = new Set<string>();
-  #wakeUp: () => void = () => undefined;
+  #endRest: () => void = () => undefined;
 
   constructor(
     runner: StatementRunner,
@@ -53,7 +50,7 @@ export class Sweeper {
     this.#appends.delete(stream);
     if (this.#due.size >= MAX_COUNTED_STREAMS) return;
     this.#due.add(stream);
-    this.#wakeUp();
+    this.#endRest();
   }
 
   async stop(): Promise<void> {
@@ -66,11 +63,10 @@ export class Sweeper {
     // Processes that were started together shall not sweep together.
     let lapAt = performance.now() + intervalMs * Math.random();
     while (!signal.aborted) {
-      const rest = alarm(signal);
-      this.#wakeUp = () => rest.ring();
-      rest.ringAfter(Math.max(0, lapAt - performance.now()));
-      if (this.#due.size > 0) rest.ring();
-      await rest.rung;
+      const rest = new Rest(Math.max(0, lapAt - performance.now()), signal);
+      this.#endRest = rest.end;
+      if (this.#due.size > 0) rest.end();
+      await rest.ended;
       try {
         await this.#trimDue();
         if (performance.now() < lapAt) continue;
@@ -127,9 +123,7 @@ export class Sweeper {
   }
 
   async #pause(): Promise<void> {
-    const pause = alarm(this.#closing.signal);
-    pause.ringAfter(PAUSE_MS);
-    await pause.rung;
+    await new Rest(PAUSE_MS, this.#closing.signal).ended;
   }
 }
 

@@ -1,18 +1,22 @@
+// Wakes the subscribers of streams, after changes of this process and, by notification or polling, after those of others.
 import { WakeUps } from "../../log/wake-ups.js";
-import { Listener, type ListenerOptions } from "./listener.js";
-import { Notifier } from "./notifier.js";
-import { Poller, type PollerOptions } from "./poller.js";
-import { topicOf } from "./topics.js";
+import { Listener, type ListenerOptions, Notifier, topicOf } from "./notifications.js";
+import { Rest } from "./rest.js";
+import type { StatementRunner } from "./runner.js";
+import { fromText, type Statements, toText } from "./statements.js";
 
-export interface RemoteWakeUpsOptions extends Pick<PollerOptions, "runner" | "statements"> {
+/** So many streams are looked at in one statement. */
+const STREAMS_PER_STATEMENT = 1000;
+
+export interface PostgresWakeUpsOptions extends Pick<PollerOptions, "runner" | "statements"> {
   readonly pollIntervalMs: number;
   /** How to listen; without it there is polling alone. */
   readonly listening: Omit<ListenerOptions, "onTopics" | "onListening"> | undefined;
 }
 
 /** The subscribers of streams, woken by what this log does and by what all others do. */
-export class RemoteWakeUps {
-  readonly #options: RemoteWakeUpsOptions;
+export class PostgresWakeUps {
+  readonly #options: PostgresWakeUpsOptions;
   readonly #local = new WakeUps();
   readonly #poller: Poller;
   readonly #notifier: Notifier | undefined;
@@ -20,7 +24,7 @@ export class RemoteWakeUps {
   /** The followed streams of each topic. */
   readonly #streams = new Map<string, Set<string>>();
 
-  constructor(options: RemoteWakeUpsOptions) {
+  constructor(options: PostgresWakeUpsOptions) {
     const { runner, statements, pollIntervalMs, listening } = options;
     this.#options = options;
     const onChange = (stream: string) => this.#local.wake(stream);
@@ -79,5 +83,69 @@ export class RemoteWakeUps {
     const streams = this.#streams.get(topic);
     if (streams?.delete(stream) === true && streams.size === 0) this.#streams.delete(topic);
     this.#poller.unfollow(stream);
+  }
+}
+
+interface PollerOptions {
+  readonly runner: StatementRunner;
+  readonly statements: Statements;
+  readonly intervalMs: number;
+  readonly onChange: (stream: string) => void;
+}
+
+/** Looks from time to time whether one of the followed streams has changed; all of them in one statement. */
+class Poller {
+  readonly #options: PollerOptions;
+  readonly #closing = new AbortController();
+  /** The version of each stream when it was looked at last; `null` when there was no such stream. */
+  readonly #versions = new Map<string, string | null | undefined>();
+  #running: Promise<void> | undefined;
+
+  constructor(options: PollerOptions) {
+    this.#options = options;
+  }
+
+  follow(stream: string): void {
+    this.#versions.set(stream, undefined);
+    this.#running ??= this.#run();
+  }
+
+  unfollow(stream: string): void {
+    this.#versions.delete(stream);
+  }
+
+  async stop(): Promise<void> {
+    this.#closing.abort();
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#closing;
+    for (;;) {
+      await new Rest(this.#options.intervalMs, signal).ended;
+      if (signal.aborted || this.#versions.size === 0) break;
+      // What is failing is reported by the calls of the log; a poll that fails is followed by another.
+      await this.#look().catch(() => undefined);
+    }
+    this.#running = undefined;
+  }
+
+  async #look(): Promise<void> {
+    const { runner, statements } = this.#options;
+    const streams = [...this.#versions.keys()];
+    for (let start = 0; start < streams.length; start += STREAMS_PER_STATEMENT) {
+      const page = streams.slice(start, start + STREAMS_PER_STATEMENT);
+      const rows = await runner.run(statements.versions, [page.map(toText)]);
+      const versions = new Map(rows.map((row) => [fromText(row.text("name")), row.text("version")]));
+      for (const stream of page) this.#note(stream, versions.get(stream) ?? null);
+    }
+  }
+
+  #note(stream: string, version: string | null): void {
+    if (!this.#versions.has(stream)) return;
+    const before = this.#versions.get(stream);
+    this.#versions.set(stream, version);
+    // At the first look it is not known whether it changed since it was subscribed to.
+    if (before !== version) this.#options.onChange(stream);
   }
 }

@@ -1,20 +1,15 @@
+// Changes streams by statements that may run twice: appends batches of events, ends a stream, deletes it.
+import type { CheckedEvent } from "../../log/checked-log.js";
 import { EventStoreError } from "../../log/errors.js";
 import type { Position, Retention } from "../../log/event-log.js";
 import { randomId } from "../../log/random-id.js";
 import { endedError } from "../../log/validation.js";
+import type { Row } from "./pool.js";
 import type { Deadline, StatementRunner } from "./runner.js";
-import type { Row } from "./rows.js";
-import type { Statements } from "./statements.js";
-import { toText } from "./text.js";
+import { type Statements, toText } from "./statements.js";
 
-export interface NewEvent {
-  readonly payload: string;
-  /** Of the payload, in UTF-8. */
-  readonly bytes: number;
-}
-
-/** The calls that change a stream, each under a number by which the stream knows it when it comes a second time. */
-export class Appender {
+/** Each change has a number by which the stream knows it when it comes a second time. */
+export class StreamWriter {
   readonly #runner: StatementRunner;
   readonly #statements: Statements;
   /** Unique among all who ever append. */
@@ -31,7 +26,7 @@ export class Appender {
    *
    * @returns the position of the last one.
    */
-  async append(stream: string, events: readonly NewEvent[], retention: Retention): Promise<Position> {
+  async append(stream: string, events: readonly CheckedEvent[], retention: Retention): Promise<Position> {
     const name = toText(stream);
     const offsets: number[] = [];
     let bytes = 0;
