@@ -1,10 +1,10 @@
 import { type Browser, expect, test as base } from "@playwright/test";
 
-import type { CallsServer } from "./calls-client.js";
-import { callsOf, connect, serveCallsPage } from "./calls-page.js";
-import { numbers } from "./demo-page.js";
-import { ordinaryBrowser } from "./ordinary-browser.js";
-import { EMPTY_PAGE } from "./page-server.js";
+import type { CallsServer } from "./support/calls-server.js";
+import { callsOf, connect, serveCallsPage } from "./support/calls-page.js";
+import { numbers } from "./support/demo-page.js";
+import { ordinaryBrowser } from "./support/ordinary-browser.js";
+import { EMPTY_PAGE } from "./support/page-server.js";
 
 const MESSAGES = 80;
 const SECONDS = 4;

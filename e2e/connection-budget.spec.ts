@@ -1,8 +1,8 @@
 import { expect, test as base } from "@playwright/test";
 
-import type { CallsServer } from "./calls-client.js";
-import { callsOf, connect, serveCallsPage } from "./calls-page.js";
-import { numbers } from "./demo-page.js";
+import type { CallsServer } from "./support/calls-server.js";
+import { callsOf, connect, serveCallsPage } from "./support/calls-page.js";
+import { numbers } from "./support/demo-page.js";
 
 const MESSAGES = 80;
 const SECONDS = 4;

@@ -1,5 +1,5 @@
-import { messageAt, numbers } from "./demo-page.js";
-import { expect, test } from "./fixtures.js";
+import { messageAt, numbers } from "./support/demo-page.js";
+import { expect, test } from "./support/fixtures.js";
 
 const CALL = { messages: 60, seconds: 6 };
 

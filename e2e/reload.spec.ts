@@ -1,5 +1,5 @@
-import { DemoPage, messageAt, numbers } from "./demo-page.js";
-import { expect, test } from "./fixtures.js";
+import { DemoPage, messageAt, numbers } from "./support/demo-page.js";
+import { expect, test } from "./support/fixtures.js";
 
 const CALL = { messages: 80, seconds: 8 };
 

@@ -1,8 +1,8 @@
 import { type Browser, expect, test as base } from "@playwright/test";
 
-import { ordinaryBrowser } from "./ordinary-browser.js";
-import { EMPTY_PAGE } from "./page-server.js";
-import { acquire, duplicate, ready, save, serveStorePage } from "./store-page.js";
+import { ordinaryBrowser } from "./support/ordinary-browser.js";
+import { EMPTY_PAGE } from "./support/page-server.js";
+import { acquire, duplicate, ready, save, serveStorePage } from "./support/store-page.js";
 
 /** Resolves to this computer, and is no secure context: there are no Web Locks. */
 const PLAIN_HOST = "plain.test";

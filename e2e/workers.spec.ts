@@ -1,7 +1,7 @@
 import { expect, test as base } from "@playwright/test";
 
-import type { CallsServer } from "./calls-client.js";
-import { numbers } from "./demo-page.js";
+import type { CallsServer } from "./support/calls-server.js";
+import { numbers } from "./support/demo-page.js";
 import {
   arrivalsByLife,
   callsIn,
@@ -9,7 +9,7 @@ import {
   restartWorker,
   serveWorkerPage,
   WORKERS,
-} from "./worker-page.js";
+} from "./support/worker-page.js";
 
 const MESSAGES = 60;
 const SECONDS = 3;
@@ -41,7 +41,7 @@ for (const kind of WORKERS) {
     await expect.poll(() => callsIn(page)).toEqual([finished]);
     expect(server.resumes()).toBeGreaterThan(resumes);
     expect(server.executions()).toBe(1);
-    expect((await page.evaluate(() => workerPage.state())).errors).toEqual([]);
+    expect((await page.evaluate(() => workerPage.ask("state"))).errors).toEqual([]);
   });
 
   test(`a ${kind} that is ended and started again goes on with its call`, async ({ page, server }) => {

@@ -5,7 +5,7 @@ import { repetitions } from "../../../test-support/repetitions.js";
 import { migratePostgresLog, postgresLog } from "../src/logs/postgres/postgres-log.js";
 import { openPool } from "./support/postgres-fixtures.js";
 import { type Acknowledged, AppendingProcess } from "./support/appending-process.js";
-import { seededRandom } from "../../../test-support/random.js";
+import { seededRandom } from "../../testing/src/random.js";
 
 const STREAMS = 3;
 const RETENTION = { maxEvents: null, maxBytes: null, ttlMs: null, headTtlMs: null };

@@ -4,7 +4,7 @@ import { repetitions } from "../../../test-support/repetitions.js";
 import type { EventLog } from "../src/log/event-log.js";
 import { redisLog } from "../src/logs/redis/redis-log.js";
 import { describeRedis } from "./support/describe-redis.js";
-import { seededRandom } from "../../../test-support/random.js";
+import { seededRandom } from "../../testing/src/random.js";
 import { openIoredis, type OpenClient } from "./support/redis-clients.js";
 import { type Acknowledged, AppendingProcess } from "./support/appending-process.js";
 

@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import { repetitions } from "../../../test-support/repetitions.js";
-import { seededRandom } from "../../../test-support/random.js";
+import { seededRandom } from "../../testing/src/random.js";
 import type { EventLog, Position } from "../src/log/event-log.js";
 import { describeRedis } from "./support/describe-redis.js";
 import { openIoredis } from "./support/redis-clients.js";

@@ -7,7 +7,7 @@ import { memoryLog } from "../src/logs/memory.js";
 import { Caller, pause } from "./support/caller.js";
 import { answer, numbered } from "./support/messages.js";
 import { NaiveStore } from "./support/naive-store.js";
-import { seededRandom } from "../../../test-support/random.js";
+import { seededRandom } from "../../testing/src/random.js";
 import { type Open, SdkSession, sdks } from "./support/sdk.js";
 import { slowLog } from "./support/slow-log.js";
 import { sum, tally, type Tally } from "./support/tally.js";

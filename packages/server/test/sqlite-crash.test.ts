@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { expect, it } from "vitest";
 import { repetitions } from "../../../test-support/repetitions.js";
 import { sqliteLog } from "../src/logs/sqlite/sqlite-log.js";
-import { seededRandom } from "../../../test-support/random.js";
+import { seededRandom } from "../../testing/src/random.js";
 import { sqliteLibraries, type TestDatabase } from "./support/sqlite-libraries.js";
 import { type Acknowledged, AppendingProcess } from "./support/appending-process.js";
 

@@ -5,7 +5,7 @@ import { memoryLog } from "../src/logs/memory.js";
 import type { SessionEventStore } from "../src/sdk/session-event-store.js";
 import { FaultyLog } from "./support/faulty-log.js";
 import { numbered } from "./support/messages.js";
-import { seededRandom } from "../../../test-support/random.js";
+import { seededRandom } from "../../testing/src/random.js";
 import { slowLog } from "./support/slow-log.js";
 
 const MESSAGES = 150;

@@ -1,18 +1,16 @@
 import { once } from "node:events";
 import { createServer, type AddressInfo, type Socket } from "node:net";
 import { checkInteger, checkTarget, checkWeather } from "./fault-proxy/checks.js";
-import { Connection } from "./fault-proxy/connection.js";
+import { Connection, reset } from "./fault-proxy/connection.js";
 import { Journal, type Counters, type ProxyEvent } from "./fault-proxy/journal.js";
-import { seededRandom } from "./fault-proxy/random.js";
-import { reset } from "./fault-proxy/reset.js";
+import { Turns } from "./fault-proxy/plan.js";
 import { Schedule } from "./fault-proxy/schedule.js";
-import { Turns } from "./fault-proxy/turns.js";
 import type { Direction, Weather } from "./fault-proxy/weather.js";
+import { seededRandom } from "./random.js";
 
 export { isCutInMidStream, isCutOnResume } from "./fault-proxy/journal.js";
 export type { Cause, Counters, ProxyEvent, RequestRecord } from "./fault-proxy/journal.js";
-export type { AnswerProgress } from "./fault-proxy/answer.js";
-export type { RequestHead, RequestKind } from "./fault-proxy/request-heads.js";
+export type { AnswerProgress, RequestHead, RequestKind } from "./fault-proxy/http.js";
 export type {
   AcceptAndClose,
   ByteRange,

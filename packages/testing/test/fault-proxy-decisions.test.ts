@@ -1,8 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { Answer } from "../src/fault-proxy/answer.js";
 import { planFor } from "../src/fault-proxy/plan.js";
-import { exponential, integerBetween, seededRandom } from "../src/fault-proxy/random.js";
-import { RequestHeads } from "../src/fault-proxy/request-heads.js";
+import { exponential, integerBetween, seededRandom } from "../src/random.js";
+import { Answer, RequestHeads } from "../src/fault-proxy/http.js";
 import type { Weather } from "../src/fault-proxy/weather.js";
 import { endlessStream, get, post, proxyTo, rawClient, targetServer } from "./fault-proxy-fixtures.js";
 

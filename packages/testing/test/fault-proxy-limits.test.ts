@@ -2,7 +2,7 @@ import { ResumeError } from "@resumable-mcp/client";
 import { once } from "node:events";
 import { connect, createServer, type AddressInfo, type Socket } from "node:net";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
-import { reset } from "../src/fault-proxy/reset.js";
+import { reset } from "../src/fault-proxy/connection.js";
 import { faultProxy, type FaultProxyOptions, type ProxyEvent, type Weather } from "../src/fault-proxy.js";
 import {
   endlessStream,

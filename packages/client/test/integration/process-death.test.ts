@@ -10,7 +10,7 @@ import { EventStore } from "@resumable-mcp/server";
 import { expect, onTestFinished, test } from "vitest";
 import { repetitions } from "../../../../test-support/repetitions.js";
 import { startSdkServer } from "../../../../test-support/sdk-servers.js";
-import { seededRandom } from "../../../../test-support/random.js";
+import { seededRandom } from "../../../testing/src/random.js";
 
 const SCRIPT = fileURLToPath(new URL("./calling-process.mjs", import.meta.url));
 const MESSAGES = 40;

@@ -1,5 +1,5 @@
 import { ResumeError } from "@resumable-mcp/client";
-import { REQUEST_KINDS, type RequestKind } from "./request-heads.js";
+import { REQUEST_KINDS, type RequestKind } from "./http.js";
 import type { ByteRange, Direction, Fault, Storms, Unavailable, Weather } from "./weather.js";
 
 /** The longest delay that a Node timer takes, in milliseconds: 2^31 - 1, or 24 days. */

@@ -1,13 +1,10 @@
 import { connect, type Socket } from "node:net";
-import { Answer } from "./answer.js";
 import { MAX_TIMER_MS } from "./checks.js";
 import type { Cause, Journal, RequestRecord } from "./journal.js";
 import { Lane } from "./lane.js";
-import { CALM_PLAN, delayOf, planFor, type OwnAnswer, type Plan } from "./plan.js";
-import { seededRandom, type Random } from "./random.js";
-import { reset } from "./reset.js";
-import { RequestHeads, type RequestHead } from "./request-heads.js";
-import type { Turns } from "./turns.js";
+import { CALM_PLAN, delayOf, planFor, type OwnAnswer, type Plan, type Turns } from "./plan.js";
+import { seededRandom, type Random } from "../random.js";
+import { Answer, RequestHeads, type RequestHead } from "./http.js";
 import type { Direction, Weather } from "./weather.js";
 
 export interface ConnectionOptions {
@@ -247,4 +244,19 @@ export class Connection {
       this.silence(silence.direction, "silence");
     }
   }
+}
+
+/** Resets a connection at once: whatever has not been sent is dropped, and the peer gets an RST and no FIN. */
+export function reset(socket: Socket): void {
+  if (socket.destroyed) return;
+  // A socket that is still connecting would be reset only once it is connected. And one whose FIN waits for earlier
+  // bytes cannot be reset: libuv refuses with EINVAL, upon which Node never closes the socket.
+  if (socket.connecting || (socket.writableEnded && !socket.writableFinished)) {
+    socket.destroy();
+    return;
+  }
+  // `resetAndDestroy` closes through `destroySoon`, which first sends what is queued and a FIN: the peer would see an
+  // orderly end, and one that does not read would never be reset.
+  socket.destroySoon = () => void socket.destroy();
+  socket.resetAndDestroy();
 }

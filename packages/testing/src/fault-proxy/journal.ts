@@ -1,5 +1,4 @@
-import type { AnswerProgress } from "./answer.js";
-import type { RequestHead } from "./request-heads.js";
+import type { AnswerProgress, RequestHead } from "./http.js";
 
 /** A request, and how far its answer had come down when the event happened. */
 export interface RequestRecord extends RequestHead {

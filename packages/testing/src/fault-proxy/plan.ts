@@ -1,7 +1,6 @@
-import { exponential, integerBetween, type Random } from "./random.js";
-import type { RequestKind } from "./request-heads.js";
-import { Turns } from "./turns.js";
-import type { Direction, Latency, Storms, Unavailable, Weather } from "./weather.js";
+import { exponential, integerBetween, type Random } from "../random.js";
+import type { RequestKind } from "./http.js";
+import type { Direction, Fault, Latency, Storms, Unavailable, Weather } from "./weather.js";
 
 /** An answer that the proxy gives itself, in place of the target. */
 export interface OwnAnswer {
@@ -47,6 +46,18 @@ export function unavailable(fault: Unavailable | Storms): OwnAnswer {
   const { kind: cause, retryAfterSeconds, status = 503 } = fault;
   const retryAfter = retryAfterSeconds === undefined ? [] : [`Retry-After: ${retryAfterSeconds}`];
   return { cause, status, text: answer(status, [...retryAfter, "Content-Length: 0"]) };
+}
+
+/** Counts the requests that each fault of one weather may befall. */
+export class Turns {
+  readonly #taken = new Map<Fault, number>();
+
+  /** The number of the request that has just come, from 1. */
+  next(fault: Fault): number {
+    const turn = (this.#taken.get(fault) ?? 0) + 1;
+    this.#taken.set(fault, turn);
+    return turn;
+  }
 }
 
 /** Every draw is made whether or not it counts, so that what one fault does leaves the others' luck unchanged. */

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Connection } from "./connection.js";
 import { befalls, unavailable, type OwnAnswer } from "./plan.js";
-import { exponential, seededRandom, type Random } from "./random.js";
+import { exponential, seededRandom, type Random } from "../random.js";
 import type { Kills, Outages, Storms, Weather } from "./weather.js";
 
 /** The faults that come with time: kills, outages and storms. Holds while one weather lasts. */

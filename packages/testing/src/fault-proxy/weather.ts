@@ -1,4 +1,4 @@
-import type { RequestKind } from "./request-heads.js";
+import type { RequestKind } from "./http.js";
 
 /** A number of bytes drawn evenly from `min` to `max`, both included. */
 export interface ByteRange {

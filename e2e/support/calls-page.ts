@@ -1,22 +1,12 @@
+// Opens the page that makes calls, and reads what they came to.
 import type { Page } from "@playwright/test";
 
-import { type CallsClient, type CallsServer, type CallState, serveCalls } from "./calls-client.js";
-
-declare global {
-  /** `returned`: whether the page came back from the back/forward cache. */
-  var callsPage: CallsClient & { returned: boolean };
-}
-
-const PAGE = `
-  import { memoryStore } from "/dist/index.js";
-  import { createCallsClient } from "/calls-client.js";
-  globalThis.callsPage = createCallsClient(memoryStore());
-  addEventListener("pageshow", ({ persisted }) => (callsPage.returned = persisted));
-`;
+import type { CallState } from "../programs/calls-client.js";
+import { type CallsServer, serveCalls } from "./calls-server.js";
 
 /** Serves a page that makes calls. */
 export function serveCallsPage(): Promise<CallsServer> {
-  return serveCalls({ "/page.js": PAGE });
+  return serveCalls({ page: "calls-page.ts" });
 }
 
 /** Opens the page and connects its client. */

@@ -1,6 +1,6 @@
 import { expect, type Locator, type Page } from "@playwright/test";
 
-import type { Demo } from "../demo/server/start.js";
+import type { Demo } from "../../demo/server/start.js";
 
 interface Call {
   readonly messages: number;

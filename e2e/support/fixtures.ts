@@ -2,7 +2,7 @@ import { fileURLToPath } from "node:url";
 
 import { test as base } from "@playwright/test";
 
-import { startDemo, type Demo } from "../demo/server/start.js";
+import { startDemo, type Demo } from "../../demo/server/start.js";
 import { DemoPage } from "./demo-page.js";
 
 interface WorkerFixtures {
@@ -18,7 +18,7 @@ interface TestFixtures {
 }
 
 function cacheFolder(name: string): string {
-  return fileURLToPath(new URL(`../.cache/vite-e2e-${name}`, import.meta.url));
+  return fileURLToPath(new URL(`../../.cache/vite-e2e-${name}`, import.meta.url));
 }
 
 /** Each worker has servers of its own on free ports, so that one test's dropped sockets are not another's. */
