@@ -1,3 +1,5 @@
+// Tests what calls of the Redis log cost, and what the log asks of a client and its options.
+
 import type { Redis } from "ioredis";
 import { createClient } from "redis";
 import { afterAll, beforeAll, expect, it } from "vitest";

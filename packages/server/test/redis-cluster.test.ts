@@ -1,3 +1,5 @@
+// Tests the Redis log on a cluster, and over a client that does not know of one.
+
 import { afterAll, beforeAll, expect, it, vi } from "vitest";
 import { RedisCluster, RedisServer } from "../../../test-support/redis-server.js";
 import { MAX_STREAM_NAME_BYTES } from "../src/log/event-log.js";

@@ -1,3 +1,5 @@
+// Kills processes that append to a Redis log, and the server, and looks for what was acknowledged.
+
 import { beforeAll, expect, it } from "vitest";
 import { RedisServer } from "../../../test-support/redis-server.js";
 import { repetitions } from "../../../test-support/repetitions.js";

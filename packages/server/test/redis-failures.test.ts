@@ -1,3 +1,5 @@
+// Tests what the Redis log reports and repeats when the server refuses or the connection breaks.
+
 import { expect, it, onTestFinished } from "vitest";
 import { repetitions } from "../../../test-support/repetitions.js";
 import type { EventLog, LogEntry } from "../src/log/event-log.js";

@@ -1,3 +1,5 @@
+// Tests a batch that the Redis log sends behind another one, before that one is answered.
+
 import { expect, it } from "vitest";
 import { repetitions } from "../../../test-support/repetitions.js";
 import { seededRandom } from "../../testing/src/random.js";

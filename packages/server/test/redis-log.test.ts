@@ -1,3 +1,5 @@
+// Holds the Redis log to the suite that every log must pass.
+
 import { eventLogModelTest, eventLogSuite } from "@resumable-mcp/testing/event-log-suite";
 import { afterAll, beforeAll, describe, it } from "vitest";
 import { RedisCluster, RedisServer } from "../../../test-support/redis-server.js";

@@ -1,3 +1,5 @@
+// Tests what the Redis log does on a server that has lost its newest events in a crash.
+
 import { afterEach, expect, it } from "vitest";
 import { RedisServer } from "../../../test-support/redis-server.js";
 import { redisLog, type RedisLogOptions } from "../src/logs/redis/redis-log.js";

@@ -1,3 +1,5 @@
+// Tests what the Redis log leaves on the server.
+
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { RedisServer } from "../../../test-support/redis-server.js";
 import type { EventLog } from "../src/log/event-log.js";

@@ -1,3 +1,5 @@
+// Tests that the followers of a Redis log are woken, whatever happens to the connection for wake-ups.
+
 import { expect, it } from "vitest";
 import type { RedisServer } from "../../../test-support/redis-server.js";
 import { describeRedis } from "./support/describe-redis.js";

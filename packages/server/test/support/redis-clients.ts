@@ -1,3 +1,5 @@
+// Opens clients of both libraries for the tests of the Redis log.
+
 import { Cluster, Redis } from "ioredis";
 import { createClient, createCluster } from "redis";
 import type { RedisCluster, RedisServer } from "../../../../test-support/redis-server.js";

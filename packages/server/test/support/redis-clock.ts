@@ -1,3 +1,5 @@
+// Gives the scripts of the Redis log another clock than the server's.
+
 import type { RedisClient } from "../../src/logs/redis/redis-log.js";
 
 /**

@@ -1,3 +1,5 @@
+// Lists the commands that clients send to Redis servers while something runs.
+
 import { createClient } from "redis";
 import type { RedisServer } from "../../../../test-support/redis-server.js";
 

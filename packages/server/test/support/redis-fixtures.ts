@@ -1,3 +1,5 @@
+// Starts Redis servers and opens logs on them, each for the running test.
+
 import { faultProxy, type FaultProxy } from "@resumable-mcp/testing/fault-proxy";
 import { onTestFinished } from "vitest";
 import { RedisServer } from "../../../../test-support/redis-server.js";

@@ -1,5 +1,6 @@
-import { LUA_OLDEST, LUA_STATE } from "./lua.js";
-import { Script } from "./script.js";
+// Holds the Lua script that appends batches of events, each to a stream of its own.
+
+import { LUA_OLDEST, LUA_STATE, Script } from "./scripts.js";
 
 /** In place of a state: the stream has ended. */
 export const ENDED = "ended";

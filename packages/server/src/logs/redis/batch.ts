@@ -1,41 +1,97 @@
-import type { Position } from "../../log/event-log.js";
-import type { PendingEvent, StreamQueue } from "./stream-queue.js";
-import type { StreamState } from "./stream-state.js";
+// Holds some events of one stream that are stored together, and describes them to the append script.
 
-/** Events of one stream that go to the server together, in this order, all or none. */
+import type { Position } from "../../log/event-log.js";
+import type { RetentionText, StreamKeys, StreamState } from "./stream-state.js";
+
+/** An event that waits to be stored. */
+export interface PendingEvent {
+  readonly payload: string;
+  /** Of the payload, in UTF-8. */
+  readonly bytes: number;
+  readonly retention: RetentionText;
+  /** When it came, on the monotonic clock in milliseconds. */
+  readonly since: number;
+  readonly resolve: (position: Position) => void;
+  readonly reject: (error: Error) => void;
+}
+
+/**
+ * How a batch stands to the one before it:
+ *
+ * - `first`: nothing of the stream was under way when it was sent;
+ * - `behind`: it was sent before that one was answered, and is stored only if that one is;
+ * - `turned-away`: so it was not stored, and waits until that one is answered;
+ * - `again`: it was sent once more since.
+ */
+export type BatchOrder = "first" | "behind" | "turned-away" | "again";
+
+/** Events of one stream, all of one retention, that go to the server together, in this order, all or none. */
 export class Batch {
-  readonly queue: StreamQueue;
+  readonly stream: string;
+  readonly keys: StreamKeys;
   readonly first: PendingEvent;
   /** All of them. */
   readonly events: readonly PendingEvent[];
   /** Of all payloads. */
   readonly bytes: number;
-  /** The state that it expects to find, if any is known. */
-  readonly expected: StreamState | undefined;
-  /** The state that it leads to from the expected one; `undefined` when that is for the server to work out. */
-  next: StreamState | undefined;
-  /** The number of its call. */
-  call = 0;
+  order: BatchOrder;
   /** Whether another batch was sent that is stored only if this one is. */
   isFollowed = false;
-  /** What follows may be turned away by the server: then it waits for the batch before it, and goes once more. */
-  isTurnedAway = false;
-  readonly #isBehindAnother: boolean;
+  /** The state that it expects to find, if any is known. */
+  #expected: StreamState | undefined;
+  #next: StreamState | undefined;
+  #call = 0;
 
-  constructor(queue: StreamQueue, first: PendingEvent, events: readonly PendingEvent[], bytes: number) {
-    this.queue = queue;
+  /**
+   * @param first the first of the events.
+   * @param before the batch that it is sent behind, if one is under way.
+   * @param state the state that the last append has left, if it is known.
+   */
+  constructor(
+    stream: { readonly name: string; readonly keys: StreamKeys },
+    first: PendingEvent,
+    events: readonly PendingEvent[],
+    before: Batch | undefined,
+    state: StreamState | undefined,
+  ) {
+    this.stream = stream.name;
+    this.keys = stream.keys;
     this.first = first;
     this.events = events;
+    let bytes = 0;
+    for (const event of events) bytes += event.bytes;
     this.bytes = bytes;
-    const before = queue.newest;
-    this.#isBehindAnother = before !== undefined;
-    this.expected = before === undefined ? queue.state : before.next;
+    this.order = before === undefined ? "first" : "behind";
+    this.#expected = before === undefined ? state : before.next;
     if (before !== undefined) before.isFollowed = true;
   }
 
-  /** Whether it counts on the batch before it, whose answer was not there when it was sent. */
-  get isFollowing(): boolean {
-    return this.#isBehindAnother && !this.isTurnedAway;
+  get retention(): RetentionText {
+    return this.first.retention;
+  }
+
+  /** The number of its call. When it goes again it keeps it, so that the server knows it. */
+  get call(): number {
+    return this.#call;
+  }
+
+  /** The state that it leads to from the expected one; `undefined` when that is for the server to work out. */
+  get next(): StreamState | undefined {
+    return this.#next;
+  }
+
+  /** It goes with this call. */
+  joinCall(writer: string, call: number): void {
+    this.#call = call;
+    if (this.#expected?.takes(this.bytes, this.retention) === true) {
+      this.#next = this.#expected.after(this.events.length, this.bytes, writer, call);
+    }
+  }
+
+  /** It was turned away, and goes once more. @param state what the last append has left, if it is known. */
+  goAgain(state: StreamState | undefined): void {
+    this.order = "again";
+    this.#expected = state;
   }
 
   /**
@@ -43,14 +99,14 @@ export class Batch {
    * whether the server has lost events.
    */
   describe(args: string[]): void {
-    const state = this.isTurnedAway ? this.queue.state : this.expected;
-    const next = this.isTurnedAway ? undefined : this.next;
+    const expected = this.#expected;
+    const next = this.order === "again" ? undefined : this.#next;
     args.push(
       String(this.events.length),
-      state?.text ?? "",
+      expected?.text ?? "",
       next?.text ?? "",
-      next === undefined ? "0" : (state?.due ?? "0"),
-      state?.nextId ?? "",
+      next === undefined ? "0" : (expected?.due ?? "0"),
+      expected?.nextId ?? "",
     );
     for (const { payload } of this.events) args.push(payload);
   }

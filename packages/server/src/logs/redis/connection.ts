@@ -1,3 +1,5 @@
+// Says what the log needs of a Redis client, whichever library the client comes from.
+
 /** What the log needs of the client that was handed in: the same for every kind of client. */
 export interface Connection {
   /** Whether a script may touch streams of one slot alone. */
@@ -47,4 +49,11 @@ export interface Subscriber {
   ping(): Promise<unknown>;
   /** Closes at once. Safe to call at any time. */
   close(): void;
+}
+
+/** One of several at random: the next attempt will likely meet another server. */
+export function pickOne<T>(items: readonly T[]): T {
+  const item = items[Math.floor(Math.random() * items.length)];
+  if (item === undefined) throw new Error("The client knows no server of the cluster.");
+  return item;
 }

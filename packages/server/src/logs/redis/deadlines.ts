@@ -1,3 +1,5 @@
+// Limits the time of all calls under way with one timer.
+
 /** How many times within the limit the calls are looked at. */
 const LOOKS = 20;
 const SHORTEST_LOOK_MS = 5;

@@ -1,3 +1,5 @@
+// Tells what a failed attempt to run a script means, and makes the error that the caller gets.
+
 import { EventStoreError } from "../../log/errors.js";
 
 /** What an attempt to run a script came to, when it came to nothing. */

@@ -1,8 +1,49 @@
-import type { IoredisClient, IoredisCluster } from "./clients.js";
-import type { Connection, Subscriber, SubscriberEvents } from "./connection.js";
-import { pickOne } from "./pick-one.js";
+// Fits a client of ioredis, for one server or a cluster, to what the log needs.
 
-/** The shim for ioredis, one server or a cluster. */
+import { type Connection, pickOne, type Subscriber, type SubscriberEvents } from "./connection.js";
+
+/*
+ * The parts of the client that are used, as shapes: the library is not imported, and a client of another version that
+ * has them will do.
+ */
+
+/** What `duplicate()` of an ioredis client makes: a connection of ours. */
+interface IoredisSubscriber {
+  connect(): Promise<void>;
+  subscribe(...channels: string[]): Promise<unknown>;
+  unsubscribe(...channels: string[]): Promise<unknown>;
+  ping(): Promise<unknown>;
+  disconnect(): void;
+  on(event: "message", listener: (channel: string, message: string) => void): unknown;
+  on(event: "error", listener: (error: Error) => void): unknown;
+  on(event: "end", listener: () => void): unknown;
+}
+
+/** The options with which an ioredis client is duplicated. */
+interface IoredisOverrides {
+  readonly lazyConnect: boolean;
+  readonly retryStrategy: () => null;
+  readonly autoResubscribe: boolean;
+  readonly keyPrefix: string;
+}
+
+/** A `Redis` of ioredis 5. */
+export interface IoredisClient {
+  readonly status: string;
+  readonly options: { readonly keyPrefix?: string | undefined };
+  call(command: string, ...args: string[]): Promise<unknown>;
+  duplicate(overrides: IoredisOverrides): IoredisSubscriber;
+}
+
+/** A `Cluster` of ioredis 5. */
+export interface IoredisCluster {
+  readonly status: string;
+  readonly options: { readonly keyPrefix?: string | undefined };
+  call(command: string, ...args: string[]): Promise<unknown>;
+  nodes(role: "master"): readonly Pick<IoredisClient, "duplicate">[];
+}
+
+/** A client of ioredis, as the log sees it. */
 export class IoredisConnection implements Connection {
   readonly isCluster: boolean;
   readonly resends = true;

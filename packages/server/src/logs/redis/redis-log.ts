@@ -1,21 +1,19 @@
-import { EventStoreError } from "../../log/errors.js";
-import type { EventLog, LogPage, Position, Retention } from "../../log/event-log.js";
-import { type CheckedEvent, checkedLog, type LogDriver } from "../../log/checked-log.js";
-import type { RedisClient } from "./clients.js";
-import type { Connection } from "./connection.js";
-import { connectionOf } from "./connection-of.js";
-import { RemoteWakeUps } from "./remote-wake-ups.js";
-import { ScriptRunner } from "./script-runner.js";
-import { StreamCalls } from "./stream-calls.js";
-import { checkFunction, checkInteger } from "../../log/validation.js";
+// Opens a log on Redis, the public entry: checks its options and finds out which library the client is from.
 
-export type {
-  IoredisClient,
-  IoredisCluster,
-  NodeRedisClient,
-  NodeRedisCluster,
-  RedisClient,
-} from "./clients.js";
+import { checkedLog } from "../../log/checked-log.js";
+import { EventStoreError } from "../../log/errors.js";
+import type { EventLog } from "../../log/event-log.js";
+import { checkFunction, checkInteger } from "../../log/validation.js";
+import type { Connection } from "./connection.js";
+import { type IoredisClient, type IoredisCluster, IoredisConnection } from "./ioredis.js";
+import { type NodeRedisClient, type NodeRedisCluster, NodeRedisConnection } from "./node-redis.js";
+import { RedisDriver, type RedisDriverOptions } from "./redis-driver.js";
+
+export type { IoredisClient, IoredisCluster } from "./ioredis.js";
+export type { NodeRedisClient, NodeRedisCluster } from "./node-redis.js";
+
+/** A connected client of `ioredis` 5 or of `redis` 5 (node-redis), for one server or a cluster. */
+export type RedisClient = IoredisClient | IoredisCluster | NodeRedisClient | NodeRedisCluster;
 
 export interface RedisLogOptions {
   /**
@@ -89,70 +87,30 @@ const MAX_TIMER_MS = 2_147_483_647;
  * @throws {EventStoreError} `invalid-option`, also for a client that is not connected.
  */
 export function redisLog(client: RedisClient, options: RedisLogOptions = {}): EventLog {
-  return checkedLog(options.maxPayloadBytes, () => new RedisLog(connectionOf(client), options));
+  return checkedLog(options.maxPayloadBytes, () => {
+    // The options first, since a connection may leave a listener with the client until it is released.
+    const complete = completed(options);
+    return new RedisDriver(connectionOf(client), complete);
+  });
 }
 
-class RedisLog implements LogDriver {
-  readonly #calls: StreamCalls;
-  readonly #wakeUps: RemoteWakeUps;
-  readonly #connection: Connection;
-  #isReleased = false;
-
-  constructor(connection: Connection, options: RedisLogOptions) {
-    const {
-      prefix = DEFAULT_PREFIX,
-      timeoutMs = DEFAULT_TIMEOUT_MS,
-      heartbeatMs = DEFAULT_HEARTBEAT_MS,
-    } = options;
-    const { maxPendingBytes = DEFAULT_MAX_PENDING_BYTES, onError = () => undefined } = options;
-    const { maxOpenStreams = DEFAULT_MAX_OPEN_STREAMS } = options;
-    checkPrefix(prefix);
-    checkInteger("timeoutMs", timeoutMs, 1, MAX_TIMER_MS);
-    checkInteger("heartbeatMs", heartbeatMs, 1, MAX_TIMER_MS);
-    checkInteger("maxPendingBytes", maxPendingBytes, 1);
-    checkInteger("maxOpenStreams", maxOpenStreams, 1);
-    checkFunction("onError", onError);
-    this.#connection = connection;
-    const runner = new ScriptRunner(connection, timeoutMs);
-    const { isCluster } = connection;
-    this.#wakeUps = new RemoteWakeUps({ connection, timeoutMs, heartbeatMs, onError });
-    this.#calls = new StreamCalls(runner, this.#wakeUps, {
-      prefix,
-      isCluster,
-      timeoutMs,
-      maxPendingBytes,
-      maxOpenStreams,
-    });
-  }
-
-  append(stream: string, { payload, bytes }: CheckedEvent, retention: Retention): Promise<Position> {
-    return this.#calls.append(stream, payload, bytes, retention);
-  }
-
-  read(stream: string, after: number, limit: number): Promise<LogPage | undefined> {
-    return this.#calls.read(stream, after, limit);
-  }
-
-  subscribe(stream: string, wake: () => void): () => void {
-    return this.#wakeUps.subscribe(stream, this.#calls.keysOf(stream).state, wake);
-  }
-
-  end(stream: string): Promise<void> {
-    return this.#calls.end(stream);
-  }
-
-  delete(stream: string): Promise<void> {
-    return this.#calls.delete(stream);
-  }
-
-  /** What was asked for before is still done, each within its time. */
-  async close(): Promise<void> {
-    await this.#wakeUps.close();
-    await this.#calls.settled();
-    if (this.#isReleased) return;
-    this.#isReleased = true;
-    this.#connection.release();
-  }
+/** @throws {EventStoreError} `invalid-option` */
+function completed(options: RedisLogOptions): RedisDriverOptions {
+  const {
+    prefix = DEFAULT_PREFIX,
+    timeoutMs = DEFAULT_TIMEOUT_MS,
+    maxOpenStreams = DEFAULT_MAX_OPEN_STREAMS,
+    heartbeatMs = DEFAULT_HEARTBEAT_MS,
+    maxPendingBytes = DEFAULT_MAX_PENDING_BYTES,
+    onError = () => undefined,
+  } = options;
+  checkPrefix(prefix);
+  checkInteger("timeoutMs", timeoutMs, 1, MAX_TIMER_MS);
+  checkInteger("heartbeatMs", heartbeatMs, 1, MAX_TIMER_MS);
+  checkInteger("maxPendingBytes", maxPendingBytes, 1);
+  checkInteger("maxOpenStreams", maxOpenStreams, 1);
+  checkFunction("onError", onError);
+  return { prefix, timeoutMs, maxOpenStreams, heartbeatMs, maxPendingBytes, onError };
 }
 
 function checkPrefix(prefix: unknown): void {
@@ -161,4 +119,46 @@ function checkPrefix(prefix: unknown): void {
     "invalid-option",
     `prefix must be a string without braces, not ${JSON.stringify(prefix)}.`,
   );
+}
+
+/**
+ * Finds out which of the four kinds of client it is.
+ *
+ * @throws {EventStoreError} `invalid-option` when it is none of the four kinds, or is not connected.
+ */
+function connectionOf(client: RedisClient): Connection {
+  const connection = connectionFor(client);
+  if (connection === undefined) {
+    throw new EventStoreError(
+      "invalid-option",
+      "client must be a Redis or Cluster of ioredis 5, or what createClient() or createCluster() of redis 5 make.",
+    );
+  }
+  if (connection.isClosed()) {
+    connection.release();
+    throw new EventStoreError(
+      "invalid-option",
+      "client is not connected. Connect it first (await client.connect()), and do not close it before the log.",
+    );
+  }
+  return connection;
+}
+
+function connectionFor(client: RedisClient): Connection | undefined {
+  if (isIoredis(client)) return new IoredisConnection(client);
+  if (isNodeRedis(client)) return new NodeRedisConnection(client);
+  return undefined;
+}
+
+function isIoredis(client: unknown): client is IoredisClient | IoredisCluster {
+  return hasFunction(client, "call") && "status" in client && typeof client.status === "string";
+}
+
+/** A pool or a sentinel client of node-redis has `sendCommand` too, but no way to a connection for wake-ups. */
+function isNodeRedis(client: unknown): client is NodeRedisClient | NodeRedisCluster {
+  return hasFunction(client, "sendCommand") && hasFunction(client, "duplicate") && "isOpen" in client;
+}
+
+function hasFunction(client: unknown, name: string): client is object {
+  return typeof client === "object" && client !== null && typeof Reflect.get(client, name) === "function";
 }

@@ -1,10 +1,13 @@
+// Runs Lua scripts on the Redis server, by their SHA-1 once it knows them, and tries again while the time of a call
+// lasts.
+
 import { EventStoreError } from "../../log/errors.js";
 import { asError, timeoutError } from "../../log/waits.js";
 import { randomId } from "../../log/random-id.js";
 import type { Connection } from "./connection.js";
 import { Deadlines } from "./deadlines.js";
 import { errorOf, failureOf, isPassing, leavesOpen } from "./failure.js";
-import type { Script } from "./script.js";
+import type { Script } from "./scripts.js";
 
 /** Waits between attempts grow from the first to the last of these, in milliseconds. */
 const FIRST_WAIT_MS = 20;

@@ -1,22 +1,13 @@
-import type { Position } from "../../log/event-log.js";
-import { Deque } from "../../log/deque.js";
-import { Place } from "../../log/recency-list.js";
-import type { Batch } from "./batch.js";
-import type { StreamKeys } from "./keys.js";
-import type { RetentionText } from "./retention-text.js";
-import type { StreamState } from "./stream-state.js";
+// Runs the calls on one stream in the order in which they were made, and sends its waiting events in batches.
 
-/** An event that waits to be appended. */
-export interface PendingEvent {
-  readonly payload: string;
-  /** Of the payload, in UTF-8. */
-  readonly bytes: number;
-  readonly retention: RetentionText;
-  /** When it came, on the monotonic clock in milliseconds. */
-  readonly since: number;
-  readonly resolve: (position: Position) => void;
-  readonly reject: (error: Error) => void;
-}
+import type { CheckedEvent } from "../../log/checked-log.js";
+import { Deque } from "../../log/deque.js";
+import type { Position } from "../../log/event-log.js";
+import { Place } from "../../log/recency-list.js";
+import { asError, timeoutError } from "../../log/waits.js";
+import { type AppendSender, MAX_BYTES_PER_CALL, MAX_EVENTS_PER_CALL, type Outcome } from "./append-sender.js";
+import { Batch, type PendingEvent } from "./batch.js";
+import type { RetentionText, StreamKeys, StreamState } from "./stream-state.js";
 
 type Job =
   | { readonly kind: "append"; readonly event: PendingEvent }
@@ -25,11 +16,14 @@ type Job =
   /** Begins when all before it is done; what comes after does not wait for it. */
   | { readonly kind: "read"; readonly start: () => void };
 
-export interface QueueOwner {
-  /** The queue has events to be taken; it waits until it is told that they are done. */
-  hasEvents(queue: StreamQueue): void;
+export interface StreamQueueOptions {
+  readonly sender: AppendSender;
+  /** An event that has waited for longer fails without an attempt, in milliseconds. */
+  readonly timeoutMs: number;
+  /** Events are done with: stored, without an error. Those who wait for them are told after this. */
+  readonly onSettled: (stream: string, events: readonly PendingEvent[], error: Error | undefined) => void;
   /** Every call is done. */
-  becameIdle(queue: StreamQueue): void;
+  readonly onIdle: (queue: StreamQueue) => void;
 }
 
 /** So many events must wait for a second call to be worth its cost while the answer to one is not there. */
@@ -48,20 +42,19 @@ export class StreamQueue {
   readonly keys: StreamKeys;
   /** Among those that are idle. */
   readonly place: Place<StreamQueue> = new Place<StreamQueue>(this);
-  /** What the last append has left, if it was known. */
-  state: StreamState | undefined;
-  readonly #owner: QueueOwner;
+  readonly #options: StreamQueueOptions;
   readonly #jobs = new Deque<Job>();
   /** Under way, the oldest first. */
   readonly #batches: Batch[] = [];
-  #isChanging = false;
-  /** Whether the owner knows that there are events to be taken. */
-  #isAnnounced = false;
+  /** What the last append has left, if it was known. */
+  #state: StreamState | undefined;
+  /** While events gather for a batch, or a change runs, no other job begins. */
+  #phase: "open" | "gathering" | "changing" = "open";
 
-  constructor(name: string, keys: StreamKeys, owner: QueueOwner) {
+  constructor(name: string, keys: StreamKeys, options: StreamQueueOptions) {
     this.name = name;
     this.keys = keys;
-    this.#owner = owner;
+    this.#options = options;
   }
 
   /** Whether every call is done. */
@@ -69,25 +62,12 @@ export class StreamQueue {
     return !this.#isBusy && this.#jobs.length === 0;
   }
 
-  /** The batches under way: the oldest and the newest, which may be the same. */
-  get oldest(): Batch | undefined {
-    return this.#batches[0];
-  }
-
-  get newest(): Batch | undefined {
-    return this.#batches.at(-1);
-  }
-
-  /** Whether events may be sent behind a batch that is under way, and enough wait. */
-  get canFollow(): boolean {
-    const { newest } = this;
-    if (newest?.next === undefined || newest.isTurnedAway) return false;
-    return this.#batches.length < MAX_BATCHES_UNDER_WAY && this.#jobs.length >= MIN_EVENTS_TO_FOLLOW;
-  }
-
-  append(event: PendingEvent): void {
-    this.#jobs.push({ kind: "append", event });
-    this.#advance();
+  append({ payload, bytes }: CheckedEvent, retention: RetentionText): Promise<Position> {
+    return new Promise((resolve, reject) => {
+      const event = { payload, bytes, retention, since: performance.now(), resolve, reject };
+      this.#jobs.push({ kind: "append", event });
+      this.#advance();
+    });
   }
 
   /** Runs a change of the stream, in its turn. */
@@ -106,14 +86,80 @@ export class StreamQueue {
     });
   }
 
+  get #isBusy(): boolean {
+    return this.#batches.length > 0 || this.#phase !== "open";
+  }
+
+  /** Whether events may be sent behind a batch that is under way, and enough wait. */
+  get #canFollow(): boolean {
+    const newest = this.#batches.at(-1);
+    if (newest?.next === undefined || newest.order === "turned-away" || newest.order === "again")
+      return false;
+    return this.#batches.length < MAX_BATCHES_UNDER_WAY && this.#jobs.length >= MIN_EVENTS_TO_FOLLOW;
+  }
+
+  #advance(): void {
+    for (;;) {
+      const job = this.#jobs.at(0);
+      if (job === undefined) {
+        if (!this.#isBusy) this.#options.onIdle(this);
+        return;
+      }
+      if (job.kind === "append") {
+        if (this.#phase === "open" && (this.#batches.length === 0 || this.#canFollow)) this.#gather();
+        return;
+      }
+      if (this.#isBusy) return;
+      this.#jobs.shift();
+      if (job.kind === "read") {
+        job.start();
+      } else {
+        this.#phase = "changing";
+        void job.run().finally(() => this.#reopen());
+      }
+    }
+  }
+
+  #reopen(): void {
+    this.#phase = "open";
+    this.#advance();
+  }
+
+  /** The events that come until the end of the tick go together. */
+  #gather(): void {
+    this.#phase = "gathering";
+    queueMicrotask(() => {
+      if (this.#batches.length === 0 || this.#canFollow) this.#sendBatch();
+      if (!this.#canFollow) {
+        this.#reopen();
+        return;
+      }
+      // Two halves in one write would be answered in one, and the server would wait while this process works, and it
+      // for the server.
+      this.#options.sender.inNextTurn(() => {
+        if (this.#canFollow) this.#sendBatch();
+        this.#reopen();
+      });
+    });
+  }
+
+  #sendBatch(): void {
+    const events = this.#withoutOverdue(this.#take());
+    const [first] = events;
+    if (first === undefined) return;
+    const batch = new Batch(this, first, events, this.#batches.at(-1), this.#state);
+    this.#batches.push(batch);
+    this.#settle(batch, this.#options.sender.send(batch));
+  }
+
   /**
-   * Takes the events that may go together: of one retention, at most so many, and so many bytes but for a single one.
-   * Of many it leaves one half to follow.
+   * Takes the events that may go together: of one retention, at most as many as a call takes, and as many bytes but for
+   * a single one. Of many it leaves one half to follow.
    */
-  take(maxEvents: number, maxBytes: number): PendingEvent[] {
+  #take(): PendingEvent[] {
     const waiting = this.#jobs.length;
     const isToBeFollowed = this.#batches.length === 0 && waiting >= 2 * MIN_EVENTS_TO_FOLLOW;
-    const most = isToBeFollowed ? Math.min(maxEvents, Math.ceil(waiting / 2)) : maxEvents;
+    const most = isToBeFollowed ? Math.min(MAX_EVENTS_PER_CALL, Math.ceil(waiting / 2)) : MAX_EVENTS_PER_CALL;
     const events: PendingEvent[] = [];
     let bytes = 0;
     while (events.length < most) {
@@ -121,75 +167,68 @@ export class StreamQueue {
       if (job?.kind !== "append") break;
       const { event } = job;
       const [first] = events;
+      bytes += event.bytes;
       if (
         first !== undefined &&
-        (first.retention.text !== event.retention.text || bytes + event.bytes > maxBytes)
-      ) {
+        (first.retention.text !== event.retention.text || bytes > MAX_BYTES_PER_CALL)
+      )
         break;
-      }
-      bytes += event.bytes;
       events.push(event);
       this.#jobs.shift();
     }
     return events;
   }
 
-  /** The batch is on its way. */
-  sent(batch: Batch): void {
-    this.#batches.push(batch);
+  /** What has waited behind a failing call for all of its time fails too, without an attempt. */
+  #withoutOverdue(events: readonly PendingEvent[]): readonly PendingEvent[] {
+    const { timeoutMs, onSettled } = this.#options;
+    const oldest = performance.now() - timeoutMs;
+    if (events.every(({ since }) => since >= oldest)) return events;
+    const overdue = events.filter(({ since }) => since < oldest);
+    const error = timeoutError("Redis: an append that waited for others", timeoutMs);
+    onSettled(this.name, overdue, error);
+    for (const event of overdue) event.reject(error);
+    return events.filter(({ since }) => since >= oldest);
   }
 
-  /** The batch is done, well or badly. */
-  done(batch: Batch): void {
-    const place = this.#batches.indexOf(batch);
-    if (place >= 0) this.#batches.splice(place, 1);
+  #settle(batch: Batch, sent: Promise<Outcome>): void {
+    sent.then(
+      (outcome) => {
+        if (outcome.kind === "stored") {
+          this.#state = outcome.state;
+          this.#done(batch, undefined);
+          batch.resolve(outcome.last);
+        } else {
+          batch.order = "turned-away";
+          this.#sendTurnedAway();
+        }
+      },
+      (error: unknown) => this.#reject(batch, asError(error)),
+    );
+  }
+
+  #reject(batch: Batch, reason: Error): void {
+    this.#done(batch, reason);
+    batch.reject(reason);
+  }
+
+  #done(batch: Batch, error: Error | undefined): void {
+    this.#options.onSettled(this.name, batch.events, error);
+    this.#batches.splice(this.#batches.indexOf(batch), 1);
     this.#advance();
+    this.#sendTurnedAway();
   }
 
-  /** What was announced has been taken, as far as it could be. */
-  taken(): void {
-    this.#isAnnounced = false;
-    this.#advance();
-  }
-
-  get #isBusy(): boolean {
-    return this.#batches.length > 0 || this.#isChanging || this.#isAnnounced;
-  }
-
-  #advance(): void {
-    for (;;) {
-      const job = this.#jobs.at(0);
-      if (job === undefined) {
-        if (!this.#isBusy) this.#owner.becameIdle(this);
-        return;
-      }
-      if (job.kind === "append" && this.canFollow && !this.#isAnnounced) {
-        this.#announce();
-        return;
-      }
-      if (this.#isBusy) return;
-      switch (job.kind) {
-        case "append":
-          this.#announce();
-          break;
-        case "change":
-          this.#jobs.shift();
-          this.#isChanging = true;
-          void job.run().finally(() => {
-            this.#isChanging = false;
-            this.#advance();
-          });
-          break;
-        case "read":
-          this.#jobs.shift();
-          job.start();
-          break;
-      }
+  /** What was turned away goes once more, as the first. Its answer may have been lost, and then the server says so. */
+  #sendTurnedAway(): void {
+    const [oldest] = this.#batches;
+    if (oldest?.order !== "turned-away") return;
+    const { sender, timeoutMs } = this.#options;
+    if (oldest.first.since < performance.now() - timeoutMs) {
+      this.#reject(oldest, timeoutError("Redis: an append behind another one", timeoutMs, true));
+      return;
     }
-  }
-
-  #announce(): void {
-    this.#isAnnounced = true;
-    this.#owner.hasEvents(this);
+    oldest.goAgain(this.#state);
+    this.#settle(oldest, sender.sendAgain(oldest));
   }
 }

@@ -1,6 +1,95 @@
-import type { RetentionText } from "./retention-text.js";
+// Says how the server holds a stream: the names of its keys, the words of its state and of its retention.
 
-/** The words of a state (see lua.ts) but for the last; those from floor to retention stay as they are over an append. */
+import type { Retention } from "../../log/event-log.js";
+import { forgetAfterMs } from "../../log/retention-window.js";
+
+/*
+ * Redis Cluster places a key by what stands between the first `{` and the `}` after it. So braces are escaped, the
+ * sign that escapes them too, and lone surrogates, which UTF-8 cannot hold.
+ */
+const ESCAPED = /[%{}]|\p{Surrogate}/gu;
+
+/** The keys of one stream, in the same slot of a cluster. */
+export interface StreamKeys {
+  /** A string; {@link StreamState} lists its words. Its name is the wake-up channel too. */
+  readonly state: string;
+  /** A Redis Stream: the events. An entry's id is the event's seq, then the bytes of all payloads before it. */
+  readonly events: string;
+}
+
+/** Where a stream lies. Different streams have different keys, whatever their names. */
+export function keysOf(prefix: string, stream: string): StreamKeys {
+  // An empty tag would be none. The sign alone is never the escaped form of anything.
+  const tag = stream === "" ? "%" : stream.replace(ESCAPED, escapeUnit);
+  return { state: `${prefix}{${tag}}:state`, events: `${prefix}{${tag}}:events` };
+}
+
+function escapeUnit(unit: string): string {
+  return `%${unit.charCodeAt(0).toString(16).padStart(4, "0")}`;
+}
+
+/** A retention as the scripts take it and keep it. */
+export interface RetentionText {
+  /** `maxEvents maxBytes ttl forget` in whole numbers, `-` for no limit. */
+  readonly text: string;
+  readonly maxEvents: string;
+  /** Infinity for no limit. */
+  readonly maxBytes: number;
+}
+
+/** Beyond it, a Lua number is not exact; nobody counts so far. */
+const NO_LIMIT_FROM = 2 ** 53;
+
+/** Writes retentions as text, and keeps the last one: callers pass the same one again and again. */
+export class RetentionWriter {
+  #retention: Retention | undefined;
+  #written: RetentionText | undefined;
+
+  write(retention: Retention): RetentionText {
+    const last = this.#retention;
+    if (
+      this.#written !== undefined &&
+      last?.maxEvents === retention.maxEvents &&
+      last.maxBytes === retention.maxBytes &&
+      last.ttlMs === retention.ttlMs &&
+      last.headTtlMs === retention.headTtlMs
+    ) {
+      return this.#written;
+    }
+    const maxEvents = word(retention.maxEvents);
+    const maxBytes = word(retention.maxBytes);
+    const text = `${maxEvents} ${maxBytes} ${word(retention.ttlMs)} ${word(forgetAfterMs(retention, false))}`;
+    this.#retention = { ...retention };
+    this.#written = { text, maxEvents, maxBytes: maxBytes === "-" ? Infinity : Number(maxBytes) };
+    return this.#written;
+  }
+}
+
+function word(limit: number | null): string {
+  return limit === null || limit >= NO_LIMIT_FROM ? "-" : String(Math.floor(limit));
+}
+
+/*
+ * The state of a stream is one string, so that it is compared, read and written as a whole. Its words, in order:
+ *
+ * - epoch
+ * - head: the newest seq
+ * - bytes: of all payloads ever appended
+ * - floor: what is below this seq was dropped for its bytes, its age, or by an earlier retention; what the count drops
+ *   follows from the head
+ * - floorBytes: the payload bytes before the floor; too few once the count has dropped more
+ * - due: until then, in milliseconds, the stream is not to be forgotten, and its keys live long enough
+ * - ended: 1 or 0
+ * - maxEvents, maxBytes, ttl, forget: the retention, `-` for no limit; `forget` is when the head goes too
+ * - writers: `<writer>:<call>:<head>` for each, with commas: its last call and the seq that it came to; `-` for none
+ * - at: when it was last appended to, in milliseconds
+ *
+ * An event is an entry of a Redis Stream. Its id is `<seq>-<payload bytes before it>`, so that it is found by its seq
+ * and tells how much is kept from it on; its one field has the time of the append as its name, and the payload as its
+ * value.
+ */
+
+/** The words of a state but for the last; those from floor to retention stay as they are over an append. */
 const STATE = /^(\S+) (\d+) (\d+) (\d+ (\d+) (\d+) \d (\S+ \S+ \S+ \S+)) (\S+)$/;
 
 /** What stays as it is over an append of the one who knows it. */

@@ -1,19 +1,89 @@
+// Wakes those who follow a stream, by what this log does and by what others publish, over a connection of its own.
+
 import { EventStoreError } from "../../log/errors.js";
-import { timeoutError, within } from "../../log/waits.js";
-import { Bell, orAborted } from "./bell.js";
+import { randomId } from "../../log/random-id.js";
+import { WakeUps } from "../../log/wake-ups.js";
+import { asError, timeoutError, within } from "../../log/waits.js";
 import type { Connection, Subscriber } from "./connection.js";
 
-export interface WakeUpFeedOptions {
+export interface RedisWakeUpsOptions {
   readonly connection: Connection;
   /** How long one operation of the connection may take, in milliseconds. */
   readonly timeoutMs: number;
   /** After so long without anything to do, the connection is looked at, in milliseconds. */
   readonly heartbeatMs: number;
+  /** The connection broke or could not be made; it is tried again. Must not throw. */
+  readonly onError: (error: EventStoreError) => void;
+}
+
+/** The subscribers of streams, woken by what this log does and by what all others do. */
+export class RedisWakeUps {
+  readonly #local = new WakeUps();
+  readonly #feed: WakeUpFeed;
+  readonly #keyPrefix: string;
+  /** The streams that are followed, by channel. */
+  readonly #streams = new Map<string, string>();
+  #ownMessage = randomId();
+
+  constructor(options: RedisWakeUpsOptions) {
+    this.#keyPrefix = options.connection.keyPrefix;
+    this.#feed = new WakeUpFeed({
+      ...options,
+      onMessage: (channel, message) => {
+        if (message !== this.#ownMessage) this.#wakeChannel(channel);
+      },
+      onMissed: (channels) => {
+        for (const channel of channels) this.#wakeChannel(channel);
+      },
+    });
+  }
+
+  /**
+   * What this log publishes with its changes. Its subscribers are woken when the change is answered, or has failed, so
+   * that they need not be woken by the message as well.
+   */
+  get ownMessage(): string {
+    return this.#ownMessage;
+  }
+
+  /** @param stateKey the name of the stream's channel is the key of its state, as the server sees it. */
+  subscribe(stream: string, stateKey: string, wake: () => void): () => void {
+    const channel = this.#keyPrefix + stateKey;
+    if (!this.#local.has(stream)) {
+      this.#streams.set(channel, stream);
+      this.#feed.follow(channel);
+    }
+    const unsubscribe = this.#local.subscribe(stream, wake);
+    return () => {
+      unsubscribe();
+      if (this.#local.has(stream) || !this.#streams.delete(channel)) return;
+      this.#feed.unfollow(channel);
+    };
+  }
+
+  /** A change of this log is done, or has failed. */
+  changed(stream: string, error: unknown): void {
+    // It may still take effect: then its message must be heeded.
+    if (error instanceof EventStoreError && error.mayHaveHappened) this.#ownMessage = randomId();
+    this.#local.wake(stream);
+  }
+
+  async close(): Promise<void> {
+    this.#local.close();
+    this.#streams.clear();
+    await this.#feed.close();
+  }
+
+  #wakeChannel(channel: string): void {
+    const stream = this.#streams.get(channel);
+    if (stream !== undefined) this.#local.wake(stream);
+  }
+}
+
+interface WakeUpFeedOptions extends RedisWakeUpsOptions {
   readonly onMessage: (channel: string, message: string) => void;
   /** Something may have been published on these channels that did not arrive. */
   readonly onMissed: (channels: Iterable<string>) => void;
-  /** The connection broke or could not be made; it is tried again. Must not throw. */
-  readonly onError: (error: EventStoreError) => void;
 }
 
 /** Waits between attempts to connect grow from the first to the last of these, in milliseconds. */
@@ -27,12 +97,13 @@ const MAX_CHANNELS_PER_COMMAND = 500;
  * when the first channel is wanted, and ends some time after the last one. When it breaks, another one is made, and
  * all are told to look for themselves; as long as none can be made, they are told so at each attempt.
  */
-export class WakeUpFeed {
+class WakeUpFeed {
   readonly #options: WakeUpFeedOptions;
   readonly #wanted = new Set<string>();
   /** Channels that came or went since the connection was last told. */
   #changed = new Set<string>();
-  readonly #change = new Bell();
+  /** Aborted when a channel comes or goes, for who waits for that. */
+  #change = new AbortController();
   readonly #closing = new AbortController();
   #running: Promise<void> | undefined;
 
@@ -60,7 +131,7 @@ export class WakeUpFeed {
 
   #noteChange(channel: string): void {
     this.#changed.add(channel);
-    this.#change.ring();
+    this.#change.abort();
   }
 
   async #run(): Promise<void> {
@@ -76,7 +147,7 @@ export class WakeUpFeed {
       } catch (error) {
         if (isAborted(signal)) break;
         onError(feedError(error));
-        await new Bell().rungWithin(waitMs * (0.5 + Math.random() / 2), signal).catch(() => undefined);
+        await pause(waitMs * (0.5 + Math.random() / 2), signal);
         waitMs = Math.min(2 * waitMs, LONGEST_WAIT_MS);
         // Not before the wait: the server is hardly back at once.
         onMissed([...this.#wanted]);
@@ -111,13 +182,27 @@ export class WakeUpFeed {
           onMissed(channels);
         }
         onReady();
-        if (this.#changed.size > 0 || (await this.#change.rungWithin(heartbeatMs, signal))) continue;
+        if (await this.#changesWithin(heartbeatMs, signal)) continue;
         if (this.#wanted.size === 0) return;
         await step(subscriber.ping());
       }
     } finally {
       subscriber.close();
     }
+  }
+
+  /**
+   * Whether there are channels that came or went, now or after a wait of at most so many milliseconds.
+   *
+   * @throws the signal's reason when it aborts.
+   */
+  async #changesWithin(ms: number, signal: AbortSignal): Promise<boolean> {
+    if (this.#changed.size === 0) {
+      this.#change = new AbortController();
+      await pause(ms, signal, this.#change.signal);
+      signal.throwIfAborted();
+    }
+    return this.#changed.size > 0;
   }
 
   async #open(lost: AbortController, step: <T>(work: Promise<T>) => Promise<T>): Promise<Subscriber> {
@@ -142,6 +227,30 @@ export class WakeUpFeed {
 /** A function, so that the compiler does not take what it saw before a wait for granted. */
 function isAborted(signal: AbortSignal): boolean {
   return signal.aborted;
+}
+
+/** Resolves after so many milliseconds, or as soon as one of the signals aborts. */
+function pause(ms: number, ...signals: readonly AbortSignal[]): Promise<void> {
+  return new Promise<void>((resolve) => {
+    const end = () => {
+      clearTimeout(timer);
+      for (const signal of signals) signal.removeEventListener("abort", end);
+      resolve();
+    };
+    const timer = setTimeout(end, ms);
+    for (const signal of signals) signal.addEventListener("abort", end);
+    if (signals.some(isAborted)) end();
+  });
+}
+
+/** Settles as the work does, or rejects with the signal's reason when that aborts first. */
+function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise<T>((resolve, reject) => {
+    const abort = () => reject(asError(signal.reason));
+    if (signal.aborted) abort();
+    signal.addEventListener("abort", abort);
+    work.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
+  });
 }
 
 function* portions(channels: readonly string[]): Generator<readonly string[]> {
