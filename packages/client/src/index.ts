@@ -1,6 +1,6 @@
 export { ResumeError, type ResumeErrorCode, type ResumeErrorOptions } from "./errors.js";
 export type { StreamName, TransportEventMap, TransportStatus } from "./events.js";
-export type { InterruptedCall } from "./calls/interrupted.js";
+export type { InterruptedCall } from "./calls/handover.js";
 export type {
   JsonRpcMessage,
   JsonRpcNotification,

@@ -1,34 +1,36 @@
-import { Acknowledgements } from "./state/acknowledgements.js";
+// The SDK's transport for Streamable HTTP, which puts a session, its calls and its standalone stream together.
+import type { InterruptedCall } from "./calls/handover.js";
 import { Calls } from "./calls/calls.js";
 import { ResumeError } from "./errors.js";
-import { type StreamName, TransportEvents, type TransportStatus } from "./events.js";
-import { follow } from "./wait/abortable.js";
-import type { InterruptedCall } from "./calls/interrupted.js";
+import { TransportEvents, type TransportStatus } from "./events.js";
 import { isRequest, isResponse, type JsonRpcMessage } from "./json-rpc.js";
-import { createLink, type Link } from "./stream/task.js";
-import type { HttpOptions } from "./stream/http.js";
 import {
   type ResumableTransportOptions,
   type ValidOptions,
   validateOptions,
   validateUrl,
 } from "./options.js";
-import { Resendable } from "./calls/resendable.js";
-import { type Origin, ServerRequests } from "./session/server-requests.js";
-import { endSession, type Session } from "./session/session.js";
+import type { Context } from "./session/context.js";
+import { Inbox } from "./session/inbox.js";
+import { ServerRequests } from "./session/server-requests.js";
 import { SessionKeeper } from "./session/session-keeper.js";
-import { SessionState } from "./state/session-state.js";
+import { CurrentSession, endSession } from "./session/session.js";
 import { Standalone } from "./session/standalone.js";
 import { WireIds } from "./session/wire-ids.js";
+import { Acknowledgements } from "./state/acknowledgements.js";
+import { Saver } from "./state/saver.js";
+import { createLink } from "./stream/task.js";
+import type { HttpOptions } from "./stream/http.js";
+import { follow } from "./wait/abortable.js";
 
 /** What there is between `start()` and `close()`. */
 interface Life {
-  readonly link: Link;
-  readonly state: SessionState;
+  readonly context: Context;
+  readonly serverRequests: ServerRequests;
+  readonly inbox: Inbox;
   readonly keeper: SessionKeeper;
-  readonly calls: Calls;
-  readonly asked: ServerRequests;
   readonly standalone: Standalone;
+  readonly calls: Calls;
   /** Ends it, with what becomes of its calls. */
   readonly end: AbortController;
 }
@@ -52,8 +54,6 @@ export class ResumableTransport extends TransportEvents {
   readonly #options: ValidOptions;
   readonly #http: HttpOptions;
   readonly #abort = new AbortController();
-  readonly #ids = new WireIds();
-  readonly #resendable = new Resendable();
   readonly #acknowledgements: Acknowledgements;
   #status: TransportStatus = { state: "connecting" };
   #life: Life | undefined;
@@ -94,38 +94,44 @@ export class ResumableTransport extends TransportEvents {
     const end = follow(this.#abort.signal);
     const { signal } = end;
     const onError = this.#onError;
-    const { maxAgeMs, partition, store } = this.#options;
+    const options = this.#options;
+    const { maxAgeMs, partition, store } = options;
     const scope = { serverUrl: this.#http.url, partition };
-    const state = await SessionState.open({ store, scope, maxAgeMs, onError, signal });
+    const saver = await Saver.open({ store, scope, maxAgeMs, onError, signal });
     if (signal.aborted) {
-      await state.release().catch(onError);
+      await saver.release().catch(onError);
       throw signal.reason as Error;
     }
-    const link = this.#link();
-    const currentSession = (): Session => keeper.current;
-    const asked = new ServerRequests({ state, link, signal, currentSession });
-    const receive = (message: JsonRpcMessage, origin?: Origin): void => this.#receive(asked, message, origin);
-    const common = { state, ids: this.#ids, link, signal, receive, onError };
-    const onReplaced = (cause: Error): void => {
-      this.#nameSession(keeper);
-      this.#life?.standalone.restart();
+    const ids = new WireIds();
+    const dispatch = this.dispatch.bind(this);
+    const onStatus = (status: TransportStatus): void => {
+      if (this.#isConnected) this.#publish(status);
+    };
+    const link = createLink({ http: this.#http, ids, options, onStatus, onEvent: dispatch, onError });
+    const current = new CurrentSession(saver);
+    const acknowledgements = this.#acknowledgements;
+    const context: Context = {
+      options,
+      saver,
+      acknowledgements,
+      ids,
+      link,
+      current,
+      signal,
+      dispatch,
+      onError,
+    };
+    const serverRequests = new ServerRequests(context);
+    const inbox = new Inbox(context, serverRequests, (message) => this.onmessage?.(message));
+    const keeper = new SessionKeeper(context, serverRequests, inbox);
+    const standalone = new Standalone(context, keeper, inbox);
+    const calls = new Calls(context, keeper, serverRequests, inbox);
+    keeper.onreplaced = (cause) => {
+      this.#nameSession(context);
+      standalone.restart();
       this.dispatch("sessionreplaced", { cause });
     };
-    const keeper = new SessionKeeper({ ...common, onReplaced });
-    const acknowledgements = this.#acknowledgements;
-    const onCursor = (stream: StreamName, eventId: string, persisted: boolean): void =>
-      this.dispatch("cursor", { stream, eventId, persisted });
-    const calls = new Calls({
-      ...common,
-      keeper,
-      acknowledgements,
-      onCursor,
-      resendable: this.#resendable,
-      saveParams: this.#options.saveParams,
-      maxQueuedMessages: this.#options.maxQueuedMessages,
-    });
-    const standalone = new Standalone({ ...common, keeper, acknowledgements, onCursor });
-    this.#life = { link, state, keeper, calls, asked, standalone, end };
+    this.#life = { context, serverRequests, inbox, keeper, standalone, calls, end };
   }
 
   /**
@@ -148,7 +154,7 @@ export class ResumableTransport extends TransportEvents {
         "resumptionToken is not needed here: interrupted() lists what goes on",
       );
     }
-    const { asked, calls, keeper } = life;
+    const { calls, inbox, keeper, serverRequests } = life;
     if (isRequest(message)) {
       const { method } = message;
       if (method !== "initialize" && method !== "server/discover") {
@@ -158,8 +164,8 @@ export class ResumableTransport extends TransportEvents {
         return;
       }
       const answer = await (method === "initialize" ? keeper.initialize(message) : keeper.discover(message));
-      this.#hand(answer);
-    } else if (isResponse(message)) await asked.answer(message);
+      inbox.hand(answer);
+    } else if (isResponse(message)) await serverRequests.answer(message);
     else if (message.method === "notifications/initialized") {
       await keeper.initialized(message);
       this.#connected(life);
@@ -197,7 +203,7 @@ export class ResumableTransport extends TransportEvents {
     const text = "terminateSession() has ended the session";
     life.end.abort(new ResumeError("session-lost", text, { maybeExecuted: true }));
     this.#acknowledgements.drop();
-    await life.state.clear().catch(this.#onError);
+    await life.context.saver.clear().catch(this.#onError);
     if (session.id === undefined) return;
     delete this.sessionId;
     await endSession(this.#http, session, this.#abort.signal);
@@ -214,64 +220,31 @@ export class ResumableTransport extends TransportEvents {
     // What was handed over in this very tick has its handlers run before the next one.
     await new Promise((resolve) => setTimeout(resolve, 0));
     this.#acknowledgements.drop();
-    await this.#life?.state.release().catch(this.#onError);
+    await this.#life?.context.saver.release().catch(this.#onError);
     this.#publish({ state: "closed" });
     this.onclose?.();
   }
 
   /** Not before the handshake is over. */
-  #nameSession(keeper: SessionKeeper): void {
-    const { id } = keeper.current;
+  #nameSession({ current }: Context): void {
+    const { id } = current.session;
     if (id === undefined) delete this.sessionId;
     else this.sessionId = id;
   }
 
   /** The handshake is over: what the previous life left goes on, and the standalone stream opens. */
-  #connected(life: Life): void {
+  #connected({ calls, context, end, inbox, serverRequests, standalone }: Life): void {
     this.#isConnected = true;
-    this.#nameSession(life.keeper);
+    this.#nameSession(context);
     this.#publish({ state: "live" });
-    const unanswered = life.asked.unanswered();
+    const unanswered = serverRequests.unanswered();
     // After the SDK's client has finished connecting.
     setTimeout(() => {
-      if (life.end.signal.aborted) return;
-      for (const request of unanswered) this.#hand(request);
-      life.calls.resume();
-      life.standalone.start();
+      if (end.signal.aborted) return;
+      for (const request of unanswered) inbox.hand(request);
+      calls.resume();
+      standalone.start();
     }, 0);
-  }
-
-  /** Takes what the server sent, on whatever stream. */
-  #receive(asked: ServerRequests, message: JsonRpcMessage, origin?: Origin): void {
-    if (isRequest(message)) {
-      const request = asked.take(message, origin);
-      if (request !== undefined) this.#hand(request);
-      return;
-    }
-    if (isResponse(message)) {
-      this.#ids.incoming(message, this.#hand);
-      this.#life?.calls.answeredElsewhere(message.id);
-    } else if (message.method === "notifications/cancelled") this.#hand(asked.cancelled(message, origin));
-    else if (message.method === "notifications/resumable-mcp/gap") {
-      const missed = message.params?.missed;
-      const stream = origin?.stream ?? { id: undefined, method: undefined };
-      this.dispatch("gap", { stream, missed: typeof missed === "number" ? missed : undefined });
-    } else this.#ids.incoming(message, this.#hand);
-  }
-
-  readonly #hand = (message: JsonRpcMessage): void => {
-    // The SDKs take a response at once, a notification one microtask later: progress that came with the response
-    // would find its handler gone.
-    if (isResponse(message)) queueMicrotask(() => this.#deliver(message));
-    else this.#deliver(message);
-  };
-
-  #deliver(message: JsonRpcMessage): void {
-    try {
-      this.onmessage?.(message);
-    } catch (error) {
-      this.#onError(error);
-    }
   }
 
   /** An app whose `onerror` throws hears of that as of a listener that throws, and nothing here stops for it. */
@@ -284,19 +257,6 @@ export class ResumableTransport extends TransportEvents {
       });
     }
   };
-
-  #link(): Link {
-    return createLink({
-      http: this.#http,
-      ids: this.#ids,
-      options: this.#options,
-      onStatus: (status) => {
-        if (this.#isConnected) this.#publish(status);
-      },
-      onEvent: (type, detail) => this.dispatch(type, detail),
-      onError: this.#onError,
-    });
-  }
 
   #publish(status: TransportStatus): void {
     const before = this.#status;

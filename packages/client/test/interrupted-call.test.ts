@@ -1,7 +1,8 @@
 import { describe, expect, test, vi } from "vitest";
 import { ResumeError } from "../src/index.js";
-import { type Parcel, PreviousCall } from "../src/calls/interrupted.js";
+import { Handover } from "../src/calls/handover.js";
 import type { JsonRpcMessage } from "../src/json-rpc.js";
+import { type Origin, Session } from "../src/session/session.js";
 
 const progress = (n: number): JsonRpcMessage => ({
   jsonrpc: "2.0",
@@ -13,23 +14,30 @@ const NOTE: JsonRpcMessage = { jsonrpc: "2.0", method: "notifications/message", 
 
 function start(maxQueued = 100) {
   const onCancel = vi.fn();
-  const onDiscard = vi.fn();
+  const onFailed = vi.fn();
   const onClaim = vi.fn();
   const onError = vi.fn();
-  const told = { onCancel, onClaim, onDiscard, onError };
-  const call = new PreviousCall({ id: "w-0", method: "tools/call", params: {}, maxQueued, ...told });
+  const told = { onCancel, onClaim, onFailed, onError };
   const forwarded: JsonRpcMessage[] = [];
   const handled: string[] = [];
+  const call = new Handover({
+    id: "w-0",
+    method: "tools/call",
+    params: {},
+    maxQueued,
+    forward: (message) => forwarded.push(message),
+    onHanded: ({ messages }) =>
+      handled.push(messages.map((m) => ("method" in m ? m.params?.progress : "answer")).join()),
+    ...told,
+  });
   const abort = new AbortController();
-  const offer = (...messages: readonly JsonRpcMessage[]): Promise<void> | undefined => {
-    const parcel: Parcel = {
-      messages,
-      forward: (message) => forwarded.push(message),
-      handled: () =>
-        handled.push(messages.map((m) => ("method" in m ? m.params?.progress : "answer")).join()),
-    };
-    return call.offer(parcel, abort.signal);
+  const origin: Origin = {
+    stream: { id: "w-0", method: "tools/call" },
+    session: new Session(),
+    eventId: undefined,
   };
+  const offer = (...messages: readonly JsonRpcMessage[]): Promise<void> | undefined =>
+    call.offer({ messages, origin, isLast: messages.includes(RESULT) }, abort.signal);
   return { call, offer, forwarded, handled, abort, ...told };
 }
 
@@ -115,26 +123,26 @@ describe("a stream that failed", () => {
   const error = new ResumeError("cursor-lost", "lost");
 
   test("before the claim keeps its entry until the app has learnt of it", async () => {
-    const { call, offer, onDiscard } = start();
+    const { call, offer, onFailed } = start();
     void offer(progress(1));
     call.fail(error);
     await Promise.resolve();
-    expect(onDiscard).not.toHaveBeenCalled();
+    expect(onFailed).not.toHaveBeenCalled();
     const seen: unknown[] = [];
     call.onprogress = (params) => seen.push(params.progress);
     await expect(call.result).rejects.toBe(error);
     expect(seen).toEqual([1]);
-    expect(onDiscard).toHaveBeenCalledTimes(1);
+    expect(onFailed).toHaveBeenCalledTimes(1);
     expect(call.isOver).toBe(true);
   });
 
   test("after the claim rejects at once", async () => {
-    const { call, onDiscard } = start();
+    const { call, onFailed } = start();
     const { result } = call;
     result.catch(() => undefined);
     call.fail(error);
     await expect(result).rejects.toBe(error);
-    expect(onDiscard).toHaveBeenCalledTimes(1);
+    expect(onFailed).toHaveBeenCalledTimes(1);
   });
 });
 

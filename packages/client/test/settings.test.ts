@@ -1,9 +1,25 @@
 import { expect, test } from "vitest";
-import { emptyRecord } from "../src/state/session-state.js";
-import { isSetting, listChanges, rememberSetting, settingRequests } from "../src/session/settings.js";
+import { memoryStore } from "../src/index.js";
+import { isSetting, listChanges, Settings } from "../src/session/settings.js";
+import { emptyRecord } from "../src/state/record.js";
+import { Saver } from "../src/state/saver.js";
 
 const request = (method: string, params?: Record<string, unknown>) =>
   ({ jsonrpc: "2.0", id: 1, method, ...(params && { params }) }) as const;
+
+/** Settings, none so far, and the record that they are saved in. */
+async function start(): Promise<{ readonly saver: Saver; readonly settings: Settings }> {
+  const saver = await Saver.open({
+    store: memoryStore(),
+    scope: { serverUrl: "http://127.0.0.1/mcp", partition: "" },
+    maxAgeMs: 60_000,
+    onError(error) {
+      throw error;
+    },
+    signal: new AbortController().signal,
+  });
+  return { saver, settings: new Settings(saver) };
+}
 
 test.each([
   ["logging/setLevel", true],
@@ -17,8 +33,8 @@ test.each([
   expect(isSetting(request(method))).toBe(expected);
 });
 
-test("the last log level and the resources still subscribed to are remembered, each once", () => {
-  const record = emptyRecord();
+test("the last log level and the resources still subscribed to are remembered, each once", async () => {
+  const { saver, settings } = await start();
   for (const setting of [
     request("logging/setLevel", { level: "info" }),
     request("resources/subscribe", { uri: "a" }),
@@ -31,16 +47,17 @@ test("the last log level and the resources still subscribed to are remembered, e
     request("resources/subscribe", { uri: 5 }),
     request("resources/subscribe"),
   ])
-    rememberSetting(record, setting);
-  expect(record).toEqual({ ...emptyRecord(), logLevel: "error", subscriptions: ["a"] });
-  expect(settingRequests(record).map(({ method, params }) => [method, params])).toEqual([
+    settings.remember(setting);
+  expect(saver.toJSON()).toEqual({ ...emptyRecord(), logLevel: "error", subscriptions: ["a"] });
+  expect(settings.requests().map(({ method, params }) => [method, params])).toEqual([
     ["logging/setLevel", { level: "error" }],
     ["resources/subscribe", { uri: "a" }],
   ]);
 });
 
-test("without settings there is nothing to tell a new session", () => {
-  expect(settingRequests(emptyRecord())).toEqual([]);
+test("without settings there is nothing to tell a new session", async () => {
+  const { settings } = await start();
+  expect(settings.requests()).toEqual([]);
 });
 
 test.each<readonly [unknown, readonly string[]]>([

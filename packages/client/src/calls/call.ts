@@ -1,101 +1,299 @@
+// One request in flight: how far its stream was read, how far the app has had it, and what becomes of it.
 import { ResumeError } from "../errors.js";
-import type { PreviousCall } from "./interrupted.js";
-import { isRecord, type JsonRpcRequest, type Params } from "../json-rpc.js";
-import type { Origin } from "../session/server-requests.js";
-import type { Session } from "../session/session.js";
-import type { ClientRecord, SavedCall } from "../state/session-state.js";
+import type { StreamName } from "../events.js";
+import {
+  isResponse,
+  type JsonRpcMessage,
+  type JsonRpcRequest,
+  type JsonRpcResponse,
+  type Params,
+} from "../json-rpc.js";
+import type { Context } from "../session/context.js";
+import type { Inbox } from "../session/inbox.js";
+import type { SessionKeeper } from "../session/session-keeper.js";
+import { exchange, type Origin, type Session } from "../session/session.js";
+import { withWireId } from "../session/wire-ids.js";
+import type { SavedCall } from "../state/record.js";
+import { StreamCursor } from "../stream/cursor.js";
+import { runStream } from "../stream/loop.js";
 import type { StreamTask } from "../stream/task.js";
+import { Handover, type Parcel } from "./handover.js";
+import type { Resendable } from "./resendable.js";
+
+/** A call that loses its session so often in a row is given up. */
+const MAX_SESSIONS = 3;
 
 /** A request under its id on the wire. */
-export type WireRequest = JsonRpcRequest & { readonly id: string };
+type WireRequest = JsonRpcRequest & { readonly id: string };
 
-/** A request in flight. */
-export interface Call extends StreamTask {
-  session: Session;
+export interface CallContext extends Context {
+  readonly keeper: SessionKeeper;
+  readonly inbox: Inbox;
+  readonly resendable: Resendable;
+  /** Nothing is left of a call. */
+  readonly forget: (call: Call) => void;
+}
+
+type Phase =
+  /** An earlier life began it; it goes on after the handshake. */
+  | { readonly kind: "waiting" }
+  /** Its entry is being saved, then its stream is read. `isBegun`: the stream's first event came. */
+  | { readonly kind: "running"; readonly isBegun: boolean }
+  /** It lacks a login, and goes on from its cursor when it is claimed. */
+  | { readonly kind: "held" }
+  /** Its response was read, and is handed over or handled next. */
+  | { readonly kind: "answered" }
+  /** No response can come, as whoever claims it learns. */
+  | { readonly kind: "failed" }
+  /** Nothing is left of it. `isSettled`: the SDK's client waits for it no more. */
+  | { readonly kind: "over"; readonly isSettled: boolean };
+
+/**
+ * A request in flight. One of this life is claimed by the SDK's client from its beginning; one of an earlier life is
+ * the same with nobody to take its messages, so that its saved cursor stands still until it is claimed.
+ */
+export class Call implements StreamTask {
   readonly request: WireRequest;
-  readonly key: string | undefined;
-  readonly abort: AbortController;
-  /** What the app holds of a call that an earlier life began. */
-  previous: PreviousCall | undefined;
-  /** Settles when the response was handed over or none can come. */
-  done: Promise<void>;
-  /** Whether the stream's first event came. */
-  isBegun: boolean;
-  /** Whether the response was handed over. */
-  isAnswered: boolean;
+  readonly cursor: StreamCursor;
+  session: Session;
   wasSent: boolean;
-  /** Whether it waits for the app to claim it before it goes on. */
-  isParked: boolean;
-  /** Whether the response was a task, whose progress goes on (MCP 2025-11-25, Tasks). */
-  isTask: boolean;
+  readonly #context: CallContext;
+  readonly #stream: StreamName;
+  /** What of the entry in the record never changes. */
+  readonly #entry: Omit<SavedCall, "cursor" | "retryMs" | "session">;
+  /** Parameters that were kept out of the record cannot be sent again. */
+  readonly #canBeSent: boolean;
+  /** The last event that the app has handled, where `cursor` is at the last one that was read. */
+  #handled: string | undefined;
+  #handover: Handover;
+  #abort = new AbortController();
+  #phase: Phase = { kind: "waiting" };
+
+  /** @param request - what is sent; absent for a call that an earlier life has sent */
+  constructor(context: CallContext, saved: SavedCall, request?: WireRequest) {
+    const { cursor, retryMs, session, ...entry } = saved;
+    const { id, method, params } = entry;
+    this.#context = context;
+    this.#entry = entry;
+    this.#stream = { id, method };
+    this.#handled = cursor;
+    this.#canBeSent = request !== undefined || params !== undefined;
+    this.wasSent = request === undefined;
+    this.request = request ?? withWireId({ jsonrpc: "2.0", id, method, params }, id);
+    this.cursor = new StreamCursor(cursor, retryMs);
+    this.session = context.current.restore(session);
+    this.#handover = this.#createHandover();
+  }
+
+  get id(): string {
+    return this.request.id;
+  }
+
+  get key(): string | undefined {
+    return this.#entry.key;
+  }
+
+  /** Who takes its messages. */
+  get handover(): Handover {
+    return this.#handover;
+  }
+
+  get isWaiting(): boolean {
+    return this.#phase.kind === "waiting";
+  }
+
+  /** Whether the SDK's client gave its requests up, or has had their response. */
+  get isSettled(): boolean {
+    return this.#phase.kind === "over" && this.#phase.isSettled;
+  }
+
+  /** The entry in the record: how far the app has had the call, and not how far it was read. */
+  toJSON(): SavedCall {
+    const { retryMs } = this.cursor;
+    return {
+      ...this.#entry,
+      ...(this.#handled === undefined ? {} : { cursor: this.#handled }),
+      ...(retryMs === undefined ? {} : { retryMs }),
+      ...this.#context.current.reference(this.session),
+    };
+  }
+
+  readonly isResendable = (): boolean => (this.#canBeSent && this.session.isIdempotent) || this.#canRunAnew();
+
   /** Whether it may be executed again where nobody knows of the first time. */
-  readonly canRunAnew: () => boolean;
-}
+  #canRunAnew(): boolean {
+    return this.#canBeSent && this.#context.resendable.has(this.request);
+  }
 
-interface NewCall extends Pick<Call, "session" | "request" | "key" | "cursor" | "take"> {
-  /** Whether executing the request again does no harm. */
-  readonly isHarmless: () => boolean;
-  /** @defaultValue true */
-  readonly mayBeSent?: boolean;
-}
+  /** Runs it, or lets it go on, until its response was read or none can come. */
+  async run(): Promise<void> {
+    const abort = this.#abort;
+    this.#phase = { kind: "running", isBegun: this.cursor.eventId !== undefined };
+    try {
+      if (!this.wasSent) {
+        // The entry comes first: a call that was sent and then forgotten would be lost silently.
+        await this.#context.saver.flush();
+        abort.signal.throwIfAborted();
+      } else if (this.cursor.eventId === undefined && !this.isResendable()) {
+        const message = "The previous life ended before the answer began";
+        throw new ResumeError("interrupted", message, { maybeExecuted: true });
+      }
+      await this.#runInSessions(abort.signal);
+    } catch (cause) {
+      this.#failed(cause);
+    } finally {
+      abort.abort();
+    }
+  }
 
-/** A request in flight, of which nothing was sent yet. */
-export function createCall({ isHarmless, mayBeSent = true, ...given }: NewCall): Call {
-  const canRunAnew = (): boolean => mayBeSent && isHarmless();
-  const call: Call = {
-    ...given,
-    canRunAnew,
-    abort: new AbortController(),
-    previous: undefined,
-    done: Promise.resolve(),
-    isBegun: false,
-    isAnswered: false,
-    wasSent: false,
-    isParked: false,
-    isTask: false,
-    isResendable: () => (mayBeSent && call.session.isIdempotent) || canRunAnew(),
+  /** Gives it up, and tells the server. `isSettled`: at the wish of the SDK's client, which waits for it no more. */
+  async cancel(params: Params, isSettled: boolean): Promise<void> {
+    const { onError, signal } = this.#context;
+    this.#end(new ResumeError("closed", "The call was cancelled", { maybeExecuted: true }), isSettled);
+    const notification = { method: "notifications/cancelled", params: { ...params, requestId: this.id } };
+    try {
+      await exchange(this.session, { jsonrpc: "2.0", ...notification }, this.#context);
+    } catch (error) {
+      if (!signal.aborted) onError(error as Error);
+    }
+  }
+
+  /** Its response came on another stream: nothing more is to come on its own. */
+  answeredElsewhere(): void {
+    if (this.#phase.kind !== "running" || !this.#handover.isClaimed || this.#handover.isForApp) return;
+    this.#end(new ResumeError("closed", "The call was answered on another stream"), true);
+  }
+
+  /** This life is over. The entry stays, for the next one. */
+  close(reason: ResumeError): void {
+    this.#abort.abort(reason);
+    this.#handover.end(reason);
+  }
+
+  /** In a new session when the server loses its own, where that cannot run the call twice. */
+  async #runInSessions(signal: AbortSignal): Promise<void> {
+    const { keeper, link, saver } = this.#context;
+    for (let sessions = 1; ; sessions += 1) {
+      try {
+        await runStream(this, link, signal);
+        return;
+      } catch (error) {
+        if (!(error instanceof ResumeError) || error.code !== "session-lost") throw error;
+        const { maybeExecuted } = error;
+        const session = await keeper.successorOf(this.session, error, signal);
+        if ((maybeExecuted && !this.#canRunAnew()) || sessions >= MAX_SESSIONS) throw error;
+        this.session = session;
+        this.wasSent ||= maybeExecuted;
+        this.cursor.reset();
+        this.#handled = undefined;
+        this.#phase = { kind: "running", isBegun: false };
+        saver.schedule();
+      }
+    }
+  }
+
+  readonly take = (messages: readonly JsonRpcMessage[]): Promise<boolean> | boolean => {
+    const origin = { stream: this.#stream, session: this.session, eventId: this.cursor.eventId };
+    const isFirst = this.#phase.kind === "running" && !this.#phase.isBegun;
+    if (isFirst) this.#phase = { kind: "running", isBegun: true };
+    // Saved before any message is handed over: a call that the app has heard of outlives its process.
+    if (isFirst && messages.length === 0) {
+      this.#tell(origin, false);
+      this.#handle(origin, false);
+      return this.#context.saver.flush().then(() => false);
+    }
+    const answer = messages.find((message) => isResponse(message) && (message.id ?? this.id) === this.id);
+    const isLast = answer !== undefined;
+    // find() has looked at it.
+    if (isLast) this.#answered(answer as JsonRpcResponse);
+    const room = this.#handover.offer({ messages, origin, isLast }, this.#abort.signal);
+    return room === undefined ? isLast : room.then(() => isLast);
   };
-  return call;
-}
 
-/** Whether a call that failed can go on from its cursor: all it lacks is a login. */
-export function outlivesFailure({ abort, cursor }: Call, error: unknown): boolean {
-  const isLocked = error instanceof ResumeError && error.code === "unauthorized";
-  return isLocked && cursor.eventId !== undefined && !abort.signal.aborted;
-}
+  /** Notes that it is answered, and what the answer says of the session and the tools. */
+  #answered(answer: JsonRpcResponse): void {
+    const { keeper, resendable } = this.#context;
+    this.#phase = { kind: "answered" };
+    resendable.learn(this.request, answer);
+    if ("result" in answer) keeper.settings.remember(this.request);
+  }
 
-/** The app's own name for the call. */
-export function keyOf(request: JsonRpcRequest): string | undefined {
-  const meta = request.params?._meta;
-  const key = isRecord(meta) ? meta["resumable-mcp/key"] : undefined;
-  return typeof key === "string" ? key : undefined;
-}
+  /** An event was handed over; the record follows when the app has handled it. */
+  #handed({ isLast, origin }: Parcel): void {
+    const { acknowledgements } = this.#context;
+    this.#tell(origin, false);
+    const handled = (): void => this.#handle(origin, isLast);
+    if (isLast) acknowledgements.finally(this, handled);
+    else acknowledgements.after(this, handled);
+  }
 
-/** Where the messages of the event that the cursor is at came from. */
-export function originOf({ cursor, request, session }: Call): Origin {
-  return { stream: { id: request.id, method: request.method }, session, eventId: cursor.eventId };
-}
+  /** The app has handled what came up to this event. */
+  #handle(origin: Origin, isLast: boolean): void {
+    if (origin.session !== this.session) return;
+    if (isLast) this.#forget(false);
+    else {
+      this.#handled = origin.eventId;
+      this.#context.saver.schedule();
+    }
+    this.#tell(origin, true);
+  }
 
-/** A call that is about to be sent, as it is saved. */
-export function savedCallOf({ key, request }: Call, params: Params | undefined): SavedCall {
-  return {
-    id: request.id,
-    method: request.method,
-    startedAt: Date.now(),
-    ...(key === undefined ? {} : { key }),
-    ...(params === undefined ? {} : { params }),
-  };
-}
+  #tell({ eventId, stream }: Origin, persisted: boolean): void {
+    if (eventId !== undefined) this.#context.dispatch("cursor", { stream, eventId, persisted });
+  }
 
-/** Notes in the record how far the app has had a call's messages. */
-export function saveCursor(
-  record: ClientRecord,
-  { cursor, request }: Call,
-  eventId: string | undefined,
-): void {
-  const saved = record.calls.find(({ id }) => id === request.id);
-  if (saved === undefined) return;
-  if (eventId === undefined) delete saved.cursor;
-  else saved.cursor = eventId;
-  if (cursor.retryMs !== undefined) saved.retryMs = cursor.retryMs;
+  #failed(cause: unknown): void {
+    // Whoever waits for it has been told.
+    if (this.#phase.kind === "over" || this.#context.signal.aborted) return;
+    const error =
+      cause instanceof ResumeError ? cause : new ResumeError("closed", "The call was ended", { cause });
+    const handover = this.#handover;
+    if (error.code !== "unauthorized" || this.cursor.eventId === undefined) {
+      this.#phase = { kind: "failed" };
+      handover.fail(error);
+      return;
+    }
+    // All that it lacks is a login.
+    this.#phase = { kind: "held" };
+    this.#abort = new AbortController();
+    this.wasSent = true;
+    if (handover.isClaimed) {
+      this.#handover = this.#createHandover();
+      handover.fail(error);
+    } else this.#context.onError(error);
+  }
+
+  #createHandover(): Handover {
+    const { inbox, onError, options, signal } = this.#context;
+    const { id, method, params } = this.#entry;
+    const handover = new Handover({
+      id,
+      method,
+      params,
+      maxQueued: options.maxQueuedMessages,
+      forward: (message, origin) => inbox.receive(message, origin),
+      onHanded: (parcel) => this.#handed(parcel),
+      onClaim: () => {
+        if (this.#phase.kind === "held") void this.run();
+      },
+      onCancel: (reason) => void this.cancel(reason === undefined ? {} : { reason }, false),
+      // After close() the entry stays, for the next life; so it does while another claim may come.
+      onFailed: () => {
+        if (!signal.aborted && this.#phase.kind === "failed") this.#forget(false);
+      },
+      onError,
+    });
+    return handover;
+  }
+
+  #end(error: ResumeError, isSettled: boolean): void {
+    this.#forget(isSettled);
+    this.#abort.abort(error);
+    this.#handover.fail(error);
+  }
+
+  #forget(isSettled: boolean): void {
+    this.#phase = { kind: "over", isSettled };
+    this.#context.forget(this);
+  }
 }

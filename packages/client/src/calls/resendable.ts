@@ -1,3 +1,4 @@
+// Knows which requests may be executed twice: those that only read, and tools that the server says are idempotent.
 import { isRecord, isResponse, type JsonRpcMessage, type JsonRpcRequest } from "../json-rpc.js";
 
 /** Methods that only read, or that change nothing when they run twice (MCP 2025-11-25, schema). */

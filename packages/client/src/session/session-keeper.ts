@@ -1,61 +1,47 @@
-import { backoff } from "../stream/backoff.js";
+// Makes the session, gives it to the next life, and makes a new one when the server has lost it.
 import { ResumeError } from "../errors.js";
-import {
-  isResponse,
-  type JsonRpcMessage,
-  type JsonRpcRequest,
-  type JsonRpcResponse,
-  type Params,
-} from "../json-rpc.js";
-import type { Origin } from "./server-requests.js";
-import { exchange, Session } from "./session.js";
-import type { SessionState } from "../state/session-state.js";
-import { listChanges, settingRequests } from "./settings.js";
+import { isResponse, type JsonRpcMessage, type JsonRpcRequest, type JsonRpcResponse } from "../json-rpc.js";
+import type { Handshake } from "../state/record.js";
+import { backoff } from "../stream/backoff.js";
 import { sleep, within } from "../wait/abortable.js";
-import type { Link } from "../stream/task.js";
-import type { WireIds } from "./wire-ids.js";
+import type { Context } from "./context.js";
+import type { Inbox } from "./inbox.js";
+import type { ServerRequests } from "./server-requests.js";
+import { exchange, Session } from "./session.js";
+import { listChanges, Settings } from "./settings.js";
 
 /** A session that lives so long, in milliseconds, was no failure. */
 const LASTING_MS = 30_000;
 
-export interface SessionKeeperOptions {
-  readonly state: SessionState;
-  readonly ids: WireIds;
-  readonly link: Link;
-  readonly signal: AbortSignal;
-  /** Takes messages for the SDK's client. */
-  readonly receive: (message: JsonRpcMessage, origin?: Origin) => void;
-  readonly onReplaced: (cause: Error) => void;
-  readonly onError: (error: Error) => void;
+/** A session, and what began it. */
+interface Begun {
+  readonly session: Session;
+  readonly handshake: Handshake;
 }
 
-interface Handshake {
-  readonly params: Params;
-  readonly result: Params;
-}
-
-/** Makes the session, gives it to the next life, and makes a new one when the server has lost it. */
 export class SessionKeeper {
-  readonly #options: SessionKeeperOptions;
-  readonly #saved: Handshake | undefined;
+  readonly #context: Context;
+  readonly #serverRequests: ServerRequests;
+  readonly #inbox: Inbox;
+  /** The handshake of the life before. */
+  readonly #restored: Handshake | undefined;
+  /** What calls have set for the whole session. */
+  readonly settings: Settings;
+  /** A new session has taken the place of a lost one. */
+  onreplaced: ((cause: Error) => void) | undefined;
   /** What a new handshake came to, until the server was told that it is over. */
-  #begun: { readonly session: Session; readonly handshake: Handshake } | undefined;
-  #current: Session;
+  #begun: Begun | undefined;
   #replacing: Promise<Session> | undefined;
   #beginning: Promise<unknown> = Promise.resolve();
   #replacedAt = 0;
   #attempt = 0;
 
-  constructor(options: SessionKeeperOptions) {
-    this.#options = options;
-    const { session, initialize } = options.state.record;
-    this.#saved = initialize;
-    this.#current = new Session(session);
-    if (initialize !== undefined) this.#current.accept(initialize.result);
-  }
-
-  get current(): Session {
-    return this.#current;
+  constructor(context: Context, serverRequests: ServerRequests, inbox: Inbox) {
+    this.#context = context;
+    this.#serverRequests = serverRequests;
+    this.#inbox = inbox;
+    this.#restored = context.current.handshake;
+    this.settings = new Settings(context.saver);
   }
 
   /**
@@ -64,8 +50,8 @@ export class SessionKeeper {
    */
   async initialize(request: JsonRpcRequest): Promise<JsonRpcResponse> {
     const params = request.params ?? {};
-    if (this.#saved !== undefined && JSON.stringify(this.#saved.params) === JSON.stringify(params))
-      return { jsonrpc: "2.0", id: request.id, result: this.#saved.result };
+    if (this.#restored !== undefined && JSON.stringify(this.#restored.params) === JSON.stringify(params))
+      return { jsonrpc: "2.0", id: request.id, result: this.#restored.result };
     const session = new Session();
     const answer = await this.#ask(session, request);
     if ("result" in answer) {
@@ -82,7 +68,7 @@ export class SessionKeeper {
    */
   async discover(request: JsonRpcRequest): Promise<JsonRpcResponse> {
     try {
-      if (this.#saved === undefined) return await this.#ask(new Session(), request);
+      if (this.#restored === undefined) return await this.#ask(new Session(), request);
     } catch (error) {
       if (!(error instanceof ResumeError) || error.code !== "http") throw error;
     }
@@ -93,19 +79,15 @@ export class SessionKeeper {
   async initialized(notification: JsonRpcMessage): Promise<void> {
     if (this.#begun === undefined) return;
     const { handshake, session } = this.#begun;
-    const { link, signal, state } = this.#options;
-    await exchange(session, notification, link, signal);
+    await exchange(session, notification, this.#context);
     this.#begun = undefined;
-    this.#adopt(session, handshake);
-    state.change((record) => {
-      record.logLevel = undefined;
-      record.subscriptions = [];
-    });
+    this.#context.current.adopt(session, handshake);
+    this.settings.clear();
   }
 
   /** The version that the SDK's client settled on. */
   setProtocolVersion(version: string): void {
-    (this.#begun?.session ?? this.#current).protocolVersion = version;
+    (this.#begun?.session ?? this.#context.current.session).protocolVersion = version;
   }
 
   /**
@@ -114,8 +96,8 @@ export class SessionKeeper {
    * @throws {ResumeError} when that fails.
    */
   async replace(lost: Session, cause: ResumeError): Promise<Session> {
-    if (lost !== this.#current) return this.#current;
-    const { link, signal } = this.#options;
+    const { current, link, signal } = this.#context;
+    if (lost !== current.session) return current.session;
     // A server may accept the handshake and never answer it.
     this.#replacing ??= within(this.#replace(cause), link.maxElapsedMs, signal).finally(
       () => (this.#replacing = undefined),
@@ -136,70 +118,71 @@ export class SessionKeeper {
 
   /** Sends a notification, in a new session when the server has lost the current one. @throws {ResumeError} */
   async notify(notification: JsonRpcMessage): Promise<void> {
-    const { link, signal } = this.#options;
-    const session = this.#current;
+    const { current, signal } = this.#context;
+    const { session } = current;
     try {
-      await exchange(session, notification, link, signal);
+      await exchange(session, notification, this.#context);
     } catch (error) {
       if (!(error instanceof ResumeError) || error.code !== "session-lost") throw error;
-      await exchange(await this.successorOf(session, error, signal), notification, link, signal);
+      await exchange(await this.successorOf(session, error, signal), notification, this.#context);
     }
   }
 
   /** The session to end: a new one, when one is being made and the server grants it in time. */
   async last(): Promise<Session> {
-    const { link, signal } = this.#options;
+    const { current, link, signal } = this.#context;
     await within(this.#beginning, link.http.answerTimeoutMs, signal).catch(() => undefined);
-    return this.#current;
+    return current.session;
   }
 
   async #replace(cause: ResumeError): Promise<Session> {
-    const { link, onError, onReplaced, receive, signal, state } = this.#options;
-    const { initialize } = state.record;
-    if (initialize === undefined) throw cause;
+    const { current, link, onError, signal } = this.#context;
+    const { handshake } = current;
+    if (handshake === undefined) throw cause;
     // Several nodes without a common store forget each session at once: they must not be stormed.
     this.#attempt = Date.now() - this.#replacedAt < LASTING_MS ? this.#attempt + 1 : 0;
     const none = { retryMs: undefined, retryAfterMs: undefined };
     await sleep(backoff({ attempt: this.#attempt, ...none, random: link.random() }).delayMs, signal);
     this.#replacedAt = Date.now();
-    const beginning = this.#begin(initialize.params);
+    const beginning = this.#begin(handshake);
     this.#beginning = beginning;
-    const { result, session } = await beginning;
-    for (const setting of settingRequests(state.record)) {
+    const { handshake: begun, session } = await beginning;
+    for (const setting of this.settings.requests()) {
       await this.#ask(session, setting).catch((error: unknown) => {
         signal.throwIfAborted();
         onError(error as Error);
       });
     }
-    onReplaced(cause);
-    for (const change of listChanges(result)) receive(change);
+    this.onreplaced?.(cause);
+    const stream = { id: undefined, method: undefined };
+    for (const change of listChanges(begun.result))
+      this.#inbox.receive(change, { stream, session, eventId: undefined });
     return session;
   }
 
-  /** Makes a new session in place of a lost one. */
-  async #begin(params: Params): Promise<{ readonly session: Session; readonly result: Params }> {
-    const { link, signal, state } = this.#options;
+  /** Makes a new session in place of a lost one, by the same handshake. */
+  async #begin({ params }: Handshake): Promise<Begun> {
+    const { current } = this.#context;
     const session = new Session();
     const answer = await this.#ask(session, { jsonrpc: "2.0", id: 0, method: "initialize", params });
     if (!("result" in answer))
       throw new ResumeError("session-lost", answer.error.message, { cause: answer.error });
-    const { result } = answer;
-    session.accept(result);
-    await exchange(session, { jsonrpc: "2.0", method: "notifications/initialized" }, link, signal);
-    const lost = this.#current.id;
-    this.#adopt(session, { params, result });
-    state.change((record) => {
-      record.serverRequests = record.serverRequests.filter((request) => request.session?.id !== lost);
-    });
-    return { session, result };
+    const handshake = { params, result: answer.result };
+    session.accept(answer.result);
+    await exchange(session, { jsonrpc: "2.0", method: "notifications/initialized" }, this.#context);
+    const lost = current.session;
+    current.adopt(session, handshake);
+    this.#serverRequests.forgetSession(lost);
+    return { session, handshake };
   }
 
   async #ask(session: Session, request: JsonRpcRequest): Promise<JsonRpcResponse> {
-    const { ids, link, receive, signal } = this.#options;
+    const { ids } = this.#context;
     const wire = ids.outgoing(request);
+    const origin = { stream: { id: wire.id, method: wire.method }, session, eventId: undefined };
     try {
-      const answer = await exchange(session, wire, link, signal, (message) =>
-        receive(message, { stream: { id: wire.id, method: wire.method }, session, eventId: undefined }),
+      const answer = await exchange(session, wire, this.#context, (message) =>
+        this.#inbox.receive(message, origin),
       );
       if (answer === undefined || !isResponse(answer))
         throw new ResumeError("protocol", `The server accepted ${request.method} without answering it`);
@@ -207,18 +190,5 @@ export class SessionKeeper {
     } finally {
       ids.release(wire.id, false);
     }
-  }
-
-  #adopt(session: Session, { params, result }: Handshake): void {
-    const earlier = this.#current.toJSON();
-    this.#current = session;
-    this.#options.state.change((record) => {
-      // What belongs to the earlier session finishes there, if it still lives.
-      for (const call of record.calls) call.session ??= earlier;
-      for (const request of record.serverRequests) request.session ??= earlier;
-      record.session = session.toJSON();
-      record.initialize = { params, result };
-      record.listenCursor = undefined;
-    });
   }
 }

@@ -1,11 +1,22 @@
+// A session as the client knows it, which one is current, and the exchange of one message in a session.
 import { ResumeError } from "../errors.js";
-import { follow } from "../wait/abortable.js";
+import type { StreamName } from "../events.js";
 import { isRecord, isRequest, isResponse, type JsonRpcMessage, type Params } from "../json-rpc.js";
+import type { Handshake, SavedSession } from "../state/record.js";
+import type { Saver } from "../state/saver.js";
 import { type HttpOptions, openStream, type SessionRef } from "../stream/http.js";
-import type { SavedSession } from "../state/session-state.js";
+import { StreamCursor } from "../stream/cursor.js";
 import { runStream } from "../stream/loop.js";
 import type { Link, StreamTask } from "../stream/task.js";
-import { StreamCursor } from "../stream/cursor.js";
+import { follow } from "../wait/abortable.js";
+
+/** Where a message of the server came from. */
+export interface Origin {
+  readonly stream: StreamName;
+  readonly session: Session;
+  /** The event that carried it. */
+  readonly eventId: string | undefined;
+}
 
 /** A session as the client knows it. Its id comes with the headers of the initialize answer. */
 export class Session implements SessionRef {
@@ -35,6 +46,53 @@ export class Session implements SessionRef {
   }
 }
 
+/** The session that the client is in, with the handshake that began it. */
+export class CurrentSession {
+  readonly #saver: Saver;
+  #session: Session;
+  #handshake: Handshake | undefined;
+
+  constructor(saver: Saver) {
+    const { initialize, session } = saver.restored;
+    this.#saver = saver;
+    this.#session = new Session(session);
+    this.#handshake = initialize;
+    if (initialize !== undefined) this.#session.accept(initialize.result);
+    saver.keep(() => ({ session: this.#session.toJSON(), initialize: this.#handshake }));
+  }
+
+  get session(): Session {
+    return this.#session;
+  }
+
+  get handshake(): Handshake | undefined {
+    return this.#handshake;
+  }
+
+  /** Goes over to a new session. What belongs to the earlier one finishes there, if that still lives. */
+  adopt(session: Session, handshake: Handshake): void {
+    this.#session = session;
+    this.#handshake = handshake;
+    this.#saver.schedule();
+  }
+
+  /** The session of something that was saved. */
+  restore(saved: SavedSession | undefined): Session {
+    return saved === undefined ? this.#session : new Session(saved);
+  }
+
+  /** How something that is saved names its session: not at all when that is the current one. */
+  reference(session: Session): { readonly session?: SavedSession } {
+    return session === this.#session ? {} : { session: session.toJSON() };
+  }
+}
+
+/** What an exchange needs from the transport. */
+interface Line {
+  readonly link: Link;
+  readonly signal: AbortSignal;
+}
+
 /**
  * Sends one message in a session, through whatever the network does, and returns the response to it; `undefined`
  * for a notification or an answer, which are accepted and no more.
@@ -44,8 +102,7 @@ export class Session implements SessionRef {
 export async function exchange(
   session: Session,
   message: JsonRpcMessage,
-  link: Link,
-  signal: AbortSignal,
+  { link, signal }: Line,
   onOther: (message: JsonRpcMessage) => void = () => undefined,
 ): Promise<JsonRpcMessage | undefined> {
   const id = isRequest(message) ? message.id : undefined;

@@ -1,43 +1,45 @@
-import type { Acknowledgements } from "../state/acknowledgements.js";
+// The session's standalone stream: what the server sends that answers no request.
 import { ResumeError } from "../errors.js";
 import type { StreamName } from "../events.js";
-import { follow } from "../wait/abortable.js";
 import type { JsonRpcMessage } from "../json-rpc.js";
-import type { Origin } from "./server-requests.js";
-import type { Session } from "./session.js";
-import type { SessionKeeper } from "./session-keeper.js";
-import type { SessionState } from "../state/session-state.js";
 import { StreamCursor } from "../stream/cursor.js";
 import { runStream } from "../stream/loop.js";
-import type { Link, StreamTask } from "../stream/task.js";
-
-/** What the streams of a transport have in common. */
-export interface StreamsOptions {
-  readonly state: SessionState;
-  readonly acknowledgements: Acknowledgements;
-  readonly keeper: SessionKeeper;
-  readonly link: Link;
-  readonly signal: AbortSignal;
-  readonly receive: (message: JsonRpcMessage, origin: Origin) => void;
-  readonly onCursor: (stream: StreamName, eventId: string, persisted: boolean) => void;
-  readonly onError: (error: Error) => void;
-}
+import type { StreamTask } from "../stream/task.js";
+import { follow } from "../wait/abortable.js";
+import type { Context } from "./context.js";
+import type { Inbox } from "./inbox.js";
+import type { SessionKeeper } from "./session-keeper.js";
+import type { Session } from "./session.js";
 
 const STREAM: StreamName = { id: undefined, method: undefined };
 
-/** The session's standalone stream: what the server sends that answers no request. */
+/** How far the app has had the messages of a session's standalone stream. */
+interface Handled {
+  readonly session: Session;
+  readonly eventId: string | undefined;
+}
+
 export class Standalone {
-  readonly #options: StreamsOptions;
+  readonly #context: Context;
+  readonly #keeper: SessionKeeper;
+  readonly #inbox: Inbox;
+  #handled: Handled;
   #abort: AbortController | undefined;
 
-  constructor(options: StreamsOptions) {
-    this.#options = options;
+  constructor(context: Context, keeper: SessionKeeper, inbox: Inbox) {
+    this.#context = context;
+    this.#keeper = keeper;
+    this.#inbox = inbox;
+    const { current, saver } = context;
+    this.#handled = { session: current.session, eventId: saver.restored.listenCursor };
+    saver.keep(() => ({ listenCursor: this.#handledIn(current.session) }));
   }
 
   /** Opens the stream, if it is not open. A server that offers none answers 405; that is no error. */
   start(): void {
-    if (this.#abort !== undefined || this.#options.signal.aborted) return;
-    const abort = follow(this.#options.signal);
+    const { signal } = this.#context;
+    if (this.#abort !== undefined || signal.aborted) return;
+    const abort = follow(signal);
     this.#abort = abort;
     void this.#listen(abort.signal).finally(() => abort.abort());
   }
@@ -51,9 +53,9 @@ export class Standalone {
   }
 
   async #listen(signal: AbortSignal): Promise<void> {
-    const { keeper, link, onError, state } = this.#options;
-    const cursor = new StreamCursor(state.record.listenCursor);
-    const session = keeper.current;
+    const { current, link, onError } = this.#context;
+    const { session } = current;
+    const cursor = new StreamCursor(this.#handledIn(session));
     const task: StreamTask = {
       session,
       request: undefined,
@@ -69,9 +71,9 @@ export class Standalone {
       try {
         // A new session restarts this stream by itself.
         if (!isLost) throw error;
-        await keeper.replace(session, error);
+        await this.#keeper.replace(session, error);
       } catch (cause) {
-        if (this.#options.signal.aborted) return;
+        if (this.#context.signal.aborted) return;
         // It waits for a login, or for the network to be back: `start()` opens it again.
         // A 403 says that no login helps.
         const isWaiting = cause instanceof ResumeError && /^(unauthorized|gave-up)$/.test(cause.code);
@@ -82,15 +84,21 @@ export class Standalone {
   }
 
   #take(session: Session, cursor: StreamCursor, messages: readonly JsonRpcMessage[]): false {
-    const { acknowledgements, keeper, onCursor, receive, state } = this.#options;
+    const { acknowledgements, current, dispatch, saver } = this.#context;
     const { eventId } = cursor;
-    for (const message of messages) receive(message, { stream: STREAM, session, eventId });
-    if (eventId !== undefined) onCursor(STREAM, eventId, false);
+    for (const message of messages) this.#inbox.receive(message, { stream: STREAM, session, eventId });
+    if (eventId !== undefined) dispatch("cursor", { stream: STREAM, eventId, persisted: false });
     acknowledgements.after(this, () => {
-      if (session !== keeper.current) return;
-      state.change((record) => (record.listenCursor = eventId));
-      if (eventId !== undefined) onCursor(STREAM, eventId, true);
+      if (session !== current.session) return;
+      this.#handled = { session, eventId };
+      saver.schedule();
+      if (eventId !== undefined) dispatch("cursor", { stream: STREAM, eventId, persisted: true });
     });
     return false;
+  }
+
+  /** A new session's stream begins anew. */
+  #handledIn(session: Session): string | undefined {
+    return this.#handled.session === session ? this.#handled.eventId : undefined;
   }
 }

@@ -1,3 +1,4 @@
+// The SDK's request ids and progress tokens, and the ids on the wire that stand for them in all lives of a session.
 import {
   isRecord,
   isResponse,

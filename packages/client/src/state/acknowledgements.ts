@@ -1,3 +1,4 @@
+// Tells when the app has handled what it was handed, so that a cursor may be saved only after that.
 /** Finished streams that wait for the app to acknowledge them. */
 const MAX_FINISHED = 100;
 

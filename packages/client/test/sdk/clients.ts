@@ -8,7 +8,7 @@ import {
   ResumeError,
 } from "../../src/index.js";
 import type { ResumableTransportOptions } from "../../src/options.js";
-import type { ClientRecord } from "../../src/state/session-state.js";
+import type { ClientRecord } from "../../src/state/record.js";
 
 /** One life of an app: an SDK client on our transport, with all that they reported. */
 export interface Life {
@@ -60,7 +60,7 @@ export function openStore(): StateStore & { readonly records: ClientRecord[] } {
       return {
         ...slot,
         save(record) {
-          // What the transport saves; copied, since it goes on changing it.
+          // What the transport saves.
           records.push(structuredClone(record) as ClientRecord);
           return slot.save(record);
         },

@@ -1,5 +1,7 @@
+// Hands what comes on a call's stream to whoever has claimed the call, and queues it, bounded, until somebody does.
 import { ResumeError } from "../errors.js";
 import { isResponse, type JsonRpcMessage, type Params } from "../json-rpc.js";
+import type { Origin } from "../session/session.js";
 
 /**
  * A call of this client's previous life that was not finished when that life ended. It goes on by itself.
@@ -28,42 +30,52 @@ export interface InterruptedCall {
 /** What one event carried. */
 export interface Parcel {
   readonly messages: readonly JsonRpcMessage[];
-  /** Takes a message for the SDK's client. */
-  readonly forward: (message: JsonRpcMessage) => void;
-  /** The app has had all of them. */
-  readonly handled: () => void;
+  readonly origin: Origin;
+  /** Whether the response is among it. */
+  readonly isLast: boolean;
 }
 
-export interface PreviousCallOptions {
+/** The call whose messages are handed over. */
+export interface HandoverOptions {
   readonly id: string;
   readonly method: string;
   readonly params: Params | undefined;
-  /** Messages that wait for the claim; then reading stops. */
+  /** Events that wait for the claim; then reading stops. */
   readonly maxQueued: number;
-  readonly onCancel: (reason: string | undefined) => void;
+  /** Takes a message for the SDK's client. */
+  readonly forward: (message: JsonRpcMessage, origin: Origin) => void;
+  /** Everything that an event carried was handed over. */
+  readonly onHanded: (parcel: Parcel) => void;
   readonly onClaim: () => void;
+  readonly onCancel: (reason: string | undefined) => void;
+  /** Whoever claimed the call has learnt that its stream has failed: nothing is left to resume. */
+  readonly onFailed: () => void;
   /** The app's own listener has failed. */
   readonly onError: (error: Error) => void;
-  /** The app has learnt that the stream has failed: nothing is left to resume. */
-  readonly onDiscard: () => void;
 }
 
-/** Holds a previous life's messages until the app claims the call, without losing or reordering any. */
-export class PreviousCall implements InterruptedCall {
-  readonly #options: PreviousCallOptions;
+type State =
+  /** Nobody has claimed the call: its messages are queued. `hasRoom` lets the stream be read on. */
+  | { readonly kind: "unclaimed"; readonly hasRoom?: () => void }
+  | { readonly kind: "claimed" }
+  /** Whoever claimed the call has had its outcome. */
+  | { readonly kind: "over" };
+
+/** One claim of a call, by the app or by requests of this life or by both. No message is lost or reordered. */
+export class Handover implements InterruptedCall {
+  readonly #options: HandoverOptions;
   readonly #result: Promise<Params>;
   #resolve: (result: Params) => void = () => undefined;
   #reject: (error: Error) => void = () => undefined;
-  readonly #queue: Parcel[] = [];
-  #isAttached = false;
-  #isHeld = false;
-  #isOver = false;
+  /** What came before the claim; a failure is the last of it. */
+  readonly #queue: (Parcel | ResumeError)[] = [];
+  #state: State = { kind: "unclaimed" };
+  /** Whether the SDK's client waits for the outcome, and whether the app does here. */
+  #isForClient = false;
+  #isForApp = false;
   #onprogress: ((progress: Params) => void) | undefined;
-  #claimed = false;
-  #failure: ResumeError | undefined;
-  #drained: (() => void) | undefined;
 
-  constructor(options: PreviousCallOptions) {
+  constructor(options: HandoverOptions) {
     this.#options = options;
     this.#result = new Promise((resolve, reject) => {
       this.#resolve = resolve;
@@ -71,10 +83,6 @@ export class PreviousCall implements InterruptedCall {
     });
     // Nobody may ever claim the call.
     this.#result.catch(() => undefined);
-  }
-
-  get id(): string {
-    return this.#options.id;
   }
 
   get method(): string {
@@ -86,17 +94,16 @@ export class PreviousCall implements InterruptedCall {
   }
 
   get isClaimed(): boolean {
-    return this.#claimed;
+    return this.#state.kind !== "unclaimed";
   }
 
-  /** Whether the app has had its outcome. */
   get isOver(): boolean {
-    return this.#isOver;
+    return this.#state.kind === "over";
   }
 
   /** Whether the app waits for the outcome here, and not by requests of this life alone. */
-  get isHeld(): boolean {
-    return this.#isHeld;
+  get isForApp(): boolean {
+    return this.#isForApp;
   }
 
   get onprogress(): ((progress: Params) => void) | undefined {
@@ -105,12 +112,12 @@ export class PreviousCall implements InterruptedCall {
 
   set onprogress(listener: ((progress: Params) => void) | undefined) {
     this.#onprogress = listener;
-    this.#isHeld = true;
+    this.#isForApp = true;
     this.#claim();
   }
 
   get result(): Promise<Params> {
-    this.#isHeld = true;
+    this.#isForApp = true;
     this.#claim();
     return this.#result;
   }
@@ -122,30 +129,34 @@ export class PreviousCall implements InterruptedCall {
 
   /** Claims the call for requests of this life: the SDK's client gets all messages too. */
   attach(): Promise<Params> {
-    this.#isAttached = true;
+    this.#isForClient = true;
     this.#claim();
     return this.#result;
   }
 
   /** Takes what one event carried. Resolves when there is room for more, or when `signal` is aborted. */
   offer(parcel: Parcel, signal: AbortSignal): Promise<void> | undefined {
+    if (this.isClaimed && this.#queue.length === 0) {
+      this.#hand(parcel);
+      return undefined;
+    }
     this.#queue.push(parcel);
-    if (this.#claimed) {
+    if (this.isClaimed) {
       this.#drain();
       return undefined;
     }
     if (this.#queue.length < this.#options.maxQueued) return undefined;
-    return new Promise((resolve) => {
-      this.#drained = resolve;
-      if (signal.aborted) resolve();
-      signal.addEventListener("abort", () => resolve(), { once: true });
+    return new Promise((hasRoom) => {
+      this.#state = { kind: "unclaimed", hasRoom };
+      if (signal.aborted) hasRoom();
+      signal.addEventListener("abort", () => hasRoom(), { once: true });
     });
   }
 
   /** The stream cannot go on. */
   fail(error: ResumeError): void {
-    this.#failure = error;
-    if (this.#claimed) this.#drain();
+    this.#queue.push(error);
+    if (this.isClaimed) this.#drain();
   }
 
   /** This life is over: what nobody has claimed waits for the next one. */
@@ -155,45 +166,52 @@ export class PreviousCall implements InterruptedCall {
   }
 
   #claim(): void {
-    if (this.#claimed) return;
-    this.#claimed = true;
+    if (this.#state.kind !== "unclaimed") return;
+    const { hasRoom } = this.#state;
+    this.#state = { kind: "claimed" };
     this.#options.onClaim();
     // One tick later, so that `onprogress` and `result` may be taken in either order.
-    queueMicrotask(() => this.#drain());
+    queueMicrotask(() => {
+      this.#drain();
+      hasRoom?.();
+    });
   }
 
   #drain(): void {
-    for (const { messages, forward, handled } of this.#queue.splice(0)) {
-      for (const message of messages) this.#hand(message, forward);
-      handled();
+    for (const item of this.#queue.splice(0)) {
+      if (!(item instanceof ResumeError)) this.#hand(item);
+      else if (!this.isOver) {
+        this.#state = { kind: "over" };
+        this.#reject(item);
+        this.#options.onFailed();
+      }
     }
-    this.#drained?.();
-    this.#drained = undefined;
-    const failure = this.#failure;
-    if (failure === undefined) return;
-    this.#failure = undefined;
-    this.#isOver = true;
-    this.#reject(failure);
-    this.#options.onDiscard();
   }
 
-  #hand(message: JsonRpcMessage, forward: (message: JsonRpcMessage) => void): void {
-    const isAnswer = isResponse(message) && (message.id ?? this.id) === this.id;
-    if (isAnswer) {
-      this.#isOver = true;
+  #hand(parcel: Parcel): void {
+    for (const message of parcel.messages) this.#handMessage(message, parcel.origin);
+    this.#options.onHanded(parcel);
+  }
+
+  #handMessage(message: JsonRpcMessage, origin: Origin): void {
+    const { forward, id, onError } = this.#options;
+    if (isResponse(message)) {
+      // An error need not say which request it answers.
+      const isAnswer = (message.id ?? id) === id;
+      if (this.#isForClient || !isAnswer) forward(isAnswer ? { ...message, id } : message, origin);
+      if (!isAnswer) return;
+      this.#state = { kind: "over" };
       if ("result" in message) this.#resolve(message.result);
       else this.#reject(new ResumeError("server", message.error.message, { cause: message.error }));
+      return;
     }
-    const isProgress = !isResponse(message) && message.method === "notifications/progress";
-    const progress = isProgress && message.params?.progressToken === this.id ? message.params : undefined;
+    const isProgress = message.method === "notifications/progress" && message.params?.progressToken === id;
     try {
-      if (progress !== undefined) this.#onprogress?.(progress);
+      if (isProgress) this.#onprogress?.(message.params);
     } catch (error) {
       // What comes after it must not be lost with it.
-      this.#options.onError(error as Error);
+      onError(error as Error);
     }
-    // An error need not say which request it answers.
-    if (this.#isAttached && isAnswer) forward({ ...message, id: this.id });
-    else if (this.#isAttached || !(isAnswer || progress !== undefined)) forward(message);
+    if (this.#isForClient || !isProgress) forward(message, origin);
   }
 }

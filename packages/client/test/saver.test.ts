@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { memoryStore, ResumeError, type Slot, type StateStore } from "../src/index.js";
-import { emptyRecord, parseRecord, type SavedCall, SessionState } from "../src/state/session-state.js";
+import { type ClientRecord, emptyRecord, parseRecord, type SavedCall } from "../src/state/record.js";
+import { Saver } from "../src/state/saver.js";
 import { eventually } from "./sdk/eventually.js";
 
 const SCOPE = { serverUrl: "http://127.0.0.1/mcp", partition: "" };
@@ -34,12 +35,36 @@ function storeOf(value: unknown, steps: Partial<Slot> = {}) {
   return { store: { acquire: () => Promise.resolve(slot) } satisfies StateStore, done, saved };
 }
 
+/** All that lives: its parts of the record are changed one at a time. */
+class State {
+  readonly #saver: Saver;
+  readonly #changed: Partial<Record<keyof ClientRecord, unknown>> = {};
+
+  constructor(saver: Saver) {
+    this.#saver = saver;
+    saver.keep(() => this.#changed as Partial<ClientRecord>);
+  }
+
+  get record(): ClientRecord {
+    return this.#saver.toJSON();
+  }
+
+  change(part: Partial<ClientRecord>): void {
+    Object.assign(this.#changed, part);
+    this.#saver.schedule();
+  }
+
+  readonly flush = (): Promise<void> => this.#saver.flush();
+  readonly clear = (): Promise<void> => this.#saver.clear();
+  readonly release = (): Promise<void> => this.#saver.release();
+}
+
 async function open(store: StateStore, maxAgeMs = 60_000) {
   const errors: ResumeError[] = [];
   const onError = (error: ResumeError): void => void errors.push(error);
   const { signal } = new AbortController();
-  const state = await SessionState.open({ store, scope: SCOPE, maxAgeMs, onError, signal });
-  return { state, errors };
+  const saver = await Saver.open({ store, scope: SCOPE, maxAgeMs, onError, signal });
+  return { state: new State(saver), errors };
 }
 
 describe("a saved record", () => {
@@ -109,8 +134,9 @@ describe("a saved record", () => {
   test("that a store has frozen is a record like others", () => {
     const frozen = Object.freeze({ ...valid, calls: Object.freeze([Object.freeze(savedCall("x"))]) });
     const record = parseRecord(frozen)!;
-    record.calls[0]!.cursor = "moved on";
-    record.calls.push(savedCall("y"));
+    const calls = record.calls as SavedCall[];
+    Object.assign(calls[0]!, { cursor: "moved on" });
+    calls.push(savedCall("y"));
     expect([record.calls.length, frozen.calls]).toEqual([2, [savedCall("x")]]);
   });
 
@@ -123,7 +149,7 @@ describe("a saved record", () => {
     expect(errors).toMatchObject([{ code: "state-corrupt" }]);
     expect(done).toEqual(["setAside"]);
     expect(state.record).toEqual(emptyRecord());
-    state.change((record) => (record.logLevel = "info"));
+    state.change({ logLevel: "info" });
     await state.flush();
     expect(saved).toMatchObject([{ logLevel: "info" }]);
   });
@@ -141,7 +167,7 @@ describe("a saved record", () => {
     const setAside = (): Promise<void> => Promise.reject(new Error("disk full"));
     const { store, saved } = storeOf({ version: 7 }, { setAside });
     const { state } = await open(store);
-    state.change((record) => (record.logLevel = "info"));
+    state.change({ logLevel: "info" });
     await state.flush();
     expect(saved).toEqual([]);
     expect(state.record.logLevel).toBe("info");
@@ -151,7 +177,7 @@ describe("a saved record", () => {
     const { store, done, saved } = storeOf(undefined, { load: () => Promise.reject(new Error("busy")) });
     const { state, errors } = await open(store);
     expect(errors).toMatchObject([{ code: "state-unavailable", cause: { message: "busy" } }]);
-    state.change((record) => (record.logLevel = "info"));
+    state.change({ logLevel: "info" });
     await state.release();
     expect(saved).toEqual([]);
     expect(done).toEqual(["release"]);
@@ -183,7 +209,7 @@ describe("saving", () => {
   test("the changes of one tick are one write, of what is newest", async () => {
     const { store, saved } = storeOf(undefined);
     const { state } = await open(store);
-    for (let n = 0; n < 50; n += 1) state.change((record) => (record.listenCursor = `c${n}`));
+    for (let n = 0; n < 50; n += 1) state.change({ listenCursor: `c${n}` });
     await state.flush();
     expect(saved).toMatchObject([{ listenCursor: "c49" }]);
   });
@@ -197,7 +223,7 @@ describe("saving", () => {
         ),
     });
     const { state } = await open(store);
-    const change = (cursor: string): void => state.change((record) => (record.listenCursor = cursor));
+    const change = (cursor: string): void => state.change({ listenCursor: cursor });
     change("1");
     await eventually(() => expect(writes).toHaveLength(1));
     for (const cursor of ["2", "3", "4"]) change(cursor);
@@ -222,7 +248,7 @@ describe("saving", () => {
     });
     const { state, errors } = await open(store);
     const change = async (): Promise<void> => {
-      state.change((record) => (record.logLevel = "info"));
+      state.change({ logLevel: "info" });
       await state.flush();
     };
     await change();
@@ -239,9 +265,9 @@ describe("saving", () => {
   test("nothing is saved after release()", async () => {
     const { store, saved, done } = storeOf(undefined);
     const { state, errors } = await open(store);
-    state.change((record) => (record.logLevel = "info"));
+    state.change({ logLevel: "info" });
     await state.release();
-    state.change((record) => (record.logLevel = "error"));
+    state.change({ logLevel: "error" });
     await state.flush();
     expect(saved).toHaveLength(1);
     expect(done).toEqual(["release"]);
@@ -251,7 +277,7 @@ describe("saving", () => {
   test("clear() forgets in memory and in the store", async () => {
     const store = memoryStore();
     const { state } = await open(store);
-    state.change((record) => (record.logLevel = "info"));
+    state.change({ logLevel: "info" });
     await state.clear();
     expect(state.record).toEqual(emptyRecord());
     await state.release();
@@ -274,7 +300,7 @@ describe("a store that hangs", () => {
     await vi.advanceTimersByTimeAsync(1);
     const { state, errors } = await opening;
     expect(errors).toMatchObject([{ code: "state-unavailable" }]);
-    state.change((record) => (record.logLevel = "info"));
+    state.change({ logLevel: "info" });
     await state.flush();
     const { store, done } = storeOf(undefined);
     acquired!(await store.acquire());
@@ -288,7 +314,7 @@ describe("a store that hangs", () => {
     await vi.advanceTimersByTimeAsync(10_000);
     const { state, errors } = await opening;
     expect(errors).toMatchObject([{ code: "state-unavailable" }]);
-    state.change((record) => (record.logLevel = "info"));
+    state.change({ logLevel: "info" });
     await state.flush();
     expect(saved).toEqual([]);
   });
@@ -296,7 +322,7 @@ describe("a store that hangs", () => {
   test("while it saves holds up the first who waits for 2 s, nobody else, and keeps one write", async () => {
     const save = vi.fn(never);
     const { state, errors } = await open(storeOf(undefined, { save }).store);
-    state.change((record) => (record.logLevel = "info"));
+    state.change({ logLevel: "info" });
     const first = vi.fn();
     void state.flush().then(first);
     await vi.advanceTimersByTimeAsync(1_999);
@@ -305,7 +331,7 @@ describe("a store that hangs", () => {
     expect(first).toHaveBeenCalled();
     expect(errors).toMatchObject([{ code: "state-unavailable" }]);
     for (let n = 0; n < 20; n += 1) {
-      state.change((record) => (record.listenCursor = `${n}`));
+      state.change({ listenCursor: `${n}` });
       await state.flush();
     }
     expect(save).toHaveBeenCalledTimes(1);
@@ -317,13 +343,13 @@ describe("a store that hangs", () => {
     let end: (() => void) | undefined;
     const save = vi.fn(() => new Promise<void>((resolve) => (end = resolve)));
     const { state } = await open(storeOf(undefined, { save }).store);
-    state.change((record) => (record.logLevel = "info"));
+    state.change({ logLevel: "info" });
     const late = state.flush();
     await vi.advanceTimersByTimeAsync(2_000);
     await late;
     end!();
     await vi.advanceTimersByTimeAsync(0);
-    state.change((record) => (record.logLevel = "error"));
+    state.change({ logLevel: "error" });
     const flushed = vi.fn();
     void state.flush().then(flushed);
     await vi.advanceTimersByTimeAsync(0);
