@@ -151,7 +151,7 @@ describe("keyValueLog on a store that fails", () => {
     failWrites("hang");
     const hanging = append("x".repeat(900));
     await expect(append("y".repeat(200))).rejects.toMatchObject({
-      code: "backend",
+      code: "overloaded",
       mayHaveHappened: false,
       message: expect.stringContaining("maxPendingBytes") as string,
     });

@@ -8,7 +8,7 @@ const anyString = fc
 
 async function lengthOf(): Promise<(text: string) => number> {
   vi.resetModules();
-  const { utf8Length } = await import("../src/log/utf8.js");
+  const { utf8Length } = await import("../src/log/text.js");
   return utf8Length;
 }
 

@@ -1,3 +1,6 @@
+// Stands in front of every driver: checks each call, and refuses all after close().
+
+import { asError, closedError } from "./errors.js";
 import {
   DEFAULT_MAX_PAYLOAD_BYTES,
   type EventLog,
@@ -5,15 +8,7 @@ import {
   type Position,
   type Retention,
 } from "./event-log.js";
-import { asError } from "./waits.js";
-import {
-  checkInteger,
-  checkPayload,
-  checkRange,
-  checkRetention,
-  checkStream,
-  closedError,
-} from "./validation.js";
+import { checkInteger, checkPayload, checkRange, checkRetention, checkStream } from "./validation.js";
 
 /** An event that was found to be within the limits. */
 export interface CheckedEvent {

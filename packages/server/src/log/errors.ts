@@ -1,3 +1,5 @@
+// The one error class of the package with its codes, and the errors that several logs have in common.
+
 /**
  * What went wrong in an event log or event store. Match on the code, never on the message.
  *
@@ -9,7 +11,8 @@
  * - `closed`: the log or store was closed.
  * - `backend`: the storage behind the log failed; see `cause` and `mayHaveHappened`.
  * - `timeout`: the storage did not answer within the limit; see `mayHaveHappened`.
- * - `overloaded`: too many events of one stream wait for the storage; see `maxPendingEventsPerStream`.
+ * - `overloaded`: too much waits for the storage; see `maxPendingEventsPerStream` of the store and `maxPendingBytes` of
+ *   the log. Nothing was stored.
  * - `unscoped`: an unscoped {@link EventStore} was handed to a transport; use `forSession(id)`.
  * - `unknown-event`: a replay was asked for an id that cannot be resumed.
  * - `finished`: a replay was asked at or after the final response of a stream.
@@ -46,4 +49,27 @@ export class EventStoreError extends Error {
     this.code = code;
     this.mayHaveHappened = options.mayHaveHappened ?? false;
   }
+}
+
+/** The error of an append to a stream that has ended. */
+export function endedError(stream: string): EventStoreError {
+  return new EventStoreError(
+    "ended",
+    `The stream ${JSON.stringify(stream)} has ended; nothing can be appended.`,
+  );
+}
+
+/** The error of every call after `close()`. */
+export function closedError(): EventStoreError {
+  return new EventStoreError("closed", "The log was closed.");
+}
+
+/** The error of a wait that took too long. */
+export function timeoutError(what: string, limitMs: number, mayHaveHappened = false): EventStoreError {
+  return new EventStoreError("timeout", `${what} did not end within ${limitMs} ms.`, { mayHaveHappened });
+}
+
+/** What was thrown, as an error. */
+export function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error), { cause: error });
 }

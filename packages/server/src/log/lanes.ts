@@ -1,4 +1,10 @@
-import { Place, RecencyList } from "./recency-list.js";
+// Runs the calls on each stream in order, stores the appends that wait for it together, and bounds what waits.
+
+import type { CheckedEvent } from "./checked-log.js";
+import { Place, RecencyList } from "./collections.js";
+import { EventStoreError } from "./errors.js";
+import type { Position, Retention } from "./event-log.js";
+import { isSameRetention } from "./retention.js";
 
 /** One stream's queue of work, and what is known of the stream. */
 export class Lane<T> {
@@ -90,5 +96,127 @@ export class Lanes<T> {
   #forget(lane: Lane<T>): void {
     if (this.#lanes.get(lane.name) === lane) this.#lanes.delete(lane.name);
     this.#used.remove(lane.place);
+  }
+}
+
+/** What an event that waits takes beside its payload, in bytes: a round figure, so that empty ones are bounded too. */
+const PENDING_EVENT_BYTES = 500;
+
+/** Counts the bytes that wait to be stored, over all streams, and refuses more than so many. */
+export class PendingBytes {
+  readonly #storage: string;
+  readonly #max: number;
+  #bytes = 0;
+
+  /**
+   * @param storage what the events wait for, for the error's message.
+   * @param max the log's option `maxPendingBytes`.
+   */
+  constructor(storage: string, max: number) {
+    this.#storage = storage;
+    this.#max = max;
+  }
+
+  /**
+   * An event is to wait. One alone always may, whatever its size.
+   *
+   * @throws {EventStoreError} `overloaded` when there is no room for it; then it is not counted.
+   */
+  admit(stream: string, payloadBytes: number): void {
+    const bytes = payloadBytes + PENDING_EVENT_BYTES;
+    if (this.#bytes > 0 && this.#bytes + bytes > this.#max) {
+      throw new EventStoreError(
+        "overloaded",
+        `${this.#bytes} bytes wait for ${this.#storage}, and no more than ${this.#max} may, so that nothing was ` +
+          `stored in ${JSON.stringify(stream)}. Wait for appends to be answered, or raise maxPendingBytes.`,
+      );
+    }
+    this.#bytes += bytes;
+  }
+
+  /** An event that was admitted is answered, well or badly. */
+  release(payloadBytes: number): void {
+    this.#bytes -= payloadBytes + PENDING_EVENT_BYTES;
+  }
+}
+
+/** Appends of one stream that are stored together. */
+interface Batch {
+  readonly events: CheckedEvent[];
+  readonly retention: Retention;
+  bytes: number;
+  /** The position of the last event. */
+  readonly stored: Promise<Position>;
+}
+
+export interface BatchingOptions<T> {
+  readonly lanes: Lanes<T>;
+  readonly pending: PendingBytes;
+  /** How many events are stored together at most. */
+  readonly maxEvents: number;
+  /** How many bytes of payloads are stored together at most; a larger event is stored alone. */
+  readonly maxBytes: number;
+  /**
+   * Stores events of one stream, all or none, when it is their turn.
+   *
+   * @returns the position of the last one.
+   */
+  readonly store: (lane: Lane<T>, events: readonly CheckedEvent[], retention: Retention) => Promise<Position>;
+}
+
+/** The appends and other changes of a log's streams: the appends that wait for the call before them go together. */
+export class BatchedAppends<T> {
+  readonly #options: BatchingOptions<T>;
+  /** The batches that have not been started and that no other change was asked for after. */
+  readonly #open = new Map<string, Batch>();
+
+  constructor(options: BatchingOptions<T>) {
+    this.#options = options;
+  }
+
+  /** @throws {EventStoreError} `overloaded`; what `store` throws. */
+  async append(stream: string, event: CheckedEvent, retention: Retention): Promise<Position> {
+    const { pending } = this.#options;
+    pending.admit(stream, event.bytes);
+    try {
+      const batch = this.#batchFor(stream, event, retention);
+      const index = batch.events.push(event) - 1;
+      batch.bytes += event.bytes;
+      const { epoch, seq } = await batch.stored;
+      return { epoch, seq: seq - (batch.events.length - 1) + index };
+    } finally {
+      pending.release(event.bytes);
+    }
+  }
+
+  /** Runs another change of a stream, after the appends that were made before it and before those that come later. */
+  change<R>(stream: string, work: (lane: Lane<T>) => Promise<R>): Promise<R> {
+    this.#open.delete(stream);
+    return this.#options.lanes.run(stream, work);
+  }
+
+  #batchFor(stream: string, event: CheckedEvent, retention: Retention): Batch {
+    const { maxEvents, maxBytes } = this.#options;
+    const open = this.#open.get(stream);
+    if (
+      open !== undefined &&
+      isSameRetention(open.retention, retention) &&
+      open.events.length < maxEvents &&
+      open.bytes + event.bytes <= maxBytes
+    ) {
+      return open;
+    }
+    return this.#openBatch(stream, retention);
+  }
+
+  #openBatch(stream: string, retention: Retention): Batch {
+    const events: CheckedEvent[] = [];
+    const stored = this.#options.lanes.run(stream, (lane) => {
+      if (this.#open.get(stream) === batch) this.#open.delete(stream);
+      return this.#options.store(lane, events, retention);
+    });
+    const batch: Batch = { events, retention, bytes: 0, stored };
+    this.#open.set(stream, batch);
+    return batch;
   }
 }

@@ -1,10 +1,8 @@
+// Checks the arguments of calls and the options of logs, in one place, so that the drivers cannot differ in it.
+
 import { EventStoreError } from "./errors.js";
 import { MAX_STREAM_NAME_BYTES, type Retention } from "./event-log.js";
-import { utf8Length } from "./utf8.js";
-
-/*
- * What every log checks before it touches its storage, in one place, so that the drivers cannot differ in it.
- */
+import { utf8Length } from "./text.js";
 
 /** @throws {EventStoreError} `invalid-stream` when the name is not a string or longer than every log takes. */
 export function checkStream(stream: unknown): asserts stream is string {
@@ -87,17 +85,4 @@ export function checkClock(now: unknown): void {
 export function checkFunction(name: string, value: unknown): void {
   if (typeof value === "function") return;
   throw new EventStoreError("invalid-option", `${name} must be a function, not ${typeof value}.`);
-}
-
-/** The error of an append to a stream that has ended. */
-export function endedError(stream: string): EventStoreError {
-  return new EventStoreError(
-    "ended",
-    `The stream ${JSON.stringify(stream)} has ended; nothing can be appended.`,
-  );
-}
-
-/** The error of every call after `close()`. */
-export function closedError(): EventStoreError {
-  return new EventStoreError("closed", "The log was closed.");
 }

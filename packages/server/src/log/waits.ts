@@ -1,4 +1,9 @@
-import { EventStoreError } from "./errors.js";
+// Limits how long something may take, and waits for the next turn of the event loop.
+
+import { asError, type EventStoreError } from "./errors.js";
+
+/** The longest delay that a timer takes, in milliseconds; a longer one fires at once. */
+export const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /** Settles as `work` does, or rejects when it has not after `limitMs` milliseconds. */
 export function within<T>(work: Promise<T>, limitMs: number, late: () => EventStoreError): Promise<T> {
@@ -27,11 +32,98 @@ export function macrotask(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, 0));
 }
 
-export function timeoutError(what: string, limitMs: number, mayHaveHappened = false): EventStoreError {
-  return new EventStoreError("timeout", `${what} did not end within ${limitMs} ms.`, { mayHaveHappened });
+/** Every runtime that logs with connections or files run in has it; the types of browsers do not. */
+declare function setImmediate(callback: () => void): unknown;
+
+/** Calls back in the next turn of the event loop: what was written in this one is on its way by then. */
+export function nextTurn(callback: () => void): void {
+  setImmediate(callback);
 }
 
-/** What was thrown, as an error. */
-export function asError(error: unknown): Error {
-  return error instanceof Error ? error : new Error(String(error), { cause: error });
+/** Lets the process end although the timer runs, where the runtime's timers can keep it alive. */
+export function unref(timer: unknown): void {
+  if (isUnrefable(timer)) timer.unref();
+}
+
+function isUnrefable(timer: unknown): timer is { unref(): unknown } {
+  return typeof timer === "object" && timer !== null && "unref" in timer && typeof timer.unref === "function";
+}
+
+/** How many times within the limit the calls are looked at. */
+const LOOKS = 20;
+const SHORTEST_LOOK_MS = 5;
+
+/** Of how many calls that have waited since the last look their owner is told. */
+const MAX_WAITING_TOLD = 8;
+
+export interface DeadlinesOptions<Call> {
+  readonly limitMs: number;
+  /** The call's time is up. */
+  readonly onExpired: (call: Call) => void;
+  /** The call, one of the oldest, has waited for some time. Called again as long as it does. */
+  readonly onWaiting?: (call: Call) => void;
+}
+
+/**
+ * Calls under way, all with the same time limit. One timer looks after all of them, now and then: a timer for each would
+ * cost more than the rest of a fast call. So a call may get somewhat more than its time, by a twentieth.
+ */
+export class Deadlines<Call extends { readonly endsAt: number }> {
+  readonly #options: DeadlinesOptions<Call>;
+  readonly #calls = new Set<Call>();
+  readonly #lookMs: number;
+  #isLooking = false;
+  #tellEmpty: (() => void)[] = [];
+
+  constructor(options: DeadlinesOptions<Call>) {
+    this.#options = options;
+    this.#lookMs = Math.max(SHORTEST_LOOK_MS, options.limitMs / LOOKS);
+  }
+
+  add(call: Call): void {
+    this.#calls.add(call);
+    if (this.#isLooking) return;
+    this.#isLooking = true;
+    this.#lookLater();
+  }
+
+  /** The call is done. */
+  remove(call: Call): void {
+    this.#calls.delete(call);
+    if (this.#calls.size > 0 || this.#tellEmpty.length === 0) return;
+    for (const tell of this.#tellEmpty.splice(0)) tell();
+  }
+
+  /** Resolves when there is no call under way. */
+  async allRemoved(): Promise<void> {
+    if (this.#calls.size > 0) await new Promise<void>((resolve) => this.#tellEmpty.push(resolve));
+  }
+
+  has(call: Call): boolean {
+    return this.#calls.has(call);
+  }
+
+  #lookLater(): void {
+    setTimeout(() => this.#look(), this.#lookMs);
+  }
+
+  #look(): void {
+    const { limitMs, onExpired, onWaiting } = this.#options;
+    const now = performance.now();
+    let told = 0;
+    // In the order in which they came.
+    for (const call of this.#calls) {
+      if (call.endsAt <= now) {
+        this.remove(call);
+        onExpired(call);
+      } else if (call.endsAt - limitMs + this.#lookMs <= now && told < MAX_WAITING_TOLD) {
+        told += 1;
+        onWaiting?.(call);
+      } else {
+        break;
+      }
+    }
+    if (this.#calls.size > 0) this.#lookLater();
+    else this.#isLooking = false;
+  }
 }

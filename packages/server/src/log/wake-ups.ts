@@ -1,3 +1,5 @@
+// Wakes the subscribers of streams in this process.
+
 interface Subscriber {
   readonly wake: () => void;
   isWaking: boolean;

@@ -1,23 +1,19 @@
-import type { LogEntry, LogPage, Retention } from "../log/event-log.js";
-import { randomId } from "../log/random-id.js";
-import { Place } from "../log/recency-list.js";
-import { type Retained, RetentionWindow } from "../log/retention-window.js";
+import type { LogPage, Retention } from "../log/event-log.js";
+import { randomId } from "../log/text.js";
+import { Place } from "../log/collections.js";
+import { pageOf, type RetainedPayload, RetentionWindow } from "../log/retention.js";
 
 /** What an event takes on the heap beside its payload, in bytes (measured: 102). */
 const EVENT_OVERHEAD_BYTES = 110;
 /** What a stream takes on the heap beside its name and events, in bytes (measured: 760). */
 const STREAM_OVERHEAD_BYTES = 800;
 
-interface StoredEvent extends Retained {
-  readonly payload: string;
-}
-
 /** One stream of the memory log. */
 export class MemoryStream {
   readonly name: string;
   readonly epoch = randomId();
   readonly place: Place<MemoryStream> = new Place<MemoryStream>(this);
-  readonly window: RetentionWindow<StoredEvent>;
+  readonly window: RetentionWindow<RetainedPayload>;
 
   constructor(name: string, retention: Retention, now: number) {
     this.name = name;
@@ -37,14 +33,6 @@ export class MemoryStream {
   }
 
   page(after: number, limit: number): LogPage {
-    const { head, floor, isEnded } = this.window;
-    const first = Math.max(after + 1, floor);
-    const last = Math.min(head, first + limit - 1);
-    const entries: LogEntry[] = [];
-    for (let seq = first; seq <= last; seq += 1) {
-      const event = this.window.at(seq);
-      if (event !== undefined) entries.push({ seq, payload: event.payload });
-    }
-    return { entries, head: { epoch: this.epoch, seq: head }, floor, ended: isEnded };
+    return pageOf(this.window, this.epoch, after, limit);
   }
 }

@@ -1,8 +1,9 @@
 import type { EventLog, LogPage, Position, Retention } from "../log/event-log.js";
 import { type CheckedEvent, checkedLog, type LogDriver } from "../log/checked-log.js";
 import { MemoryStream } from "./memory-stream.js";
-import { RecencyList } from "../log/recency-list.js";
-import { checkClock, checkInteger, endedError } from "../log/validation.js";
+import { RecencyList } from "../log/collections.js";
+import { checkClock, checkInteger } from "../log/validation.js";
+import { endedError } from "../log/errors.js";
 import { WakeUps } from "../log/wake-ups.js";
 
 export interface MemoryLogOptions {

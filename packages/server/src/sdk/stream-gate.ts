@@ -1,5 +1,5 @@
-import { EventStoreError } from "../log/errors.js";
-import { begin, macrotask, timeoutError, within } from "../log/waits.js";
+import { EventStoreError, timeoutError } from "../log/errors.js";
+import { begin, macrotask, within } from "../log/waits.js";
 
 /**
  * Lets the appends of one stream through, except while a replay finishes: then they wait, and go on in their order.

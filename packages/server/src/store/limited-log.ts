@@ -1,6 +1,6 @@
-import { EventStoreError } from "../log/errors.js";
+import { EventStoreError, timeoutError } from "../log/errors.js";
 import type { EventLog, LogPage, Position, Retention } from "../log/event-log.js";
-import { begin, timeoutError, within } from "../log/waits.js";
+import { begin, within } from "../log/waits.js";
 
 /** How an append came out, as far as it is known within the limit. */
 export type Appended =

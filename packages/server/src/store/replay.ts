@@ -1,11 +1,11 @@
-import { EventStoreError } from "../log/errors.js";
+import { EventStoreError, timeoutError } from "../log/errors.js";
 import type { LogPage } from "../log/event-log.js";
 import { formatEventId, type ParsedEventId, type UnstoredMark } from "./event-id.js";
 import type { LimitedLog } from "./limited-log.js";
 import { decodePayload, type Gap, gapNotification, isResponse, type JsonRpcMessage } from "./messages.js";
 import type { UnstoredRecord, UnstoredStream } from "./unstored.js";
 import { judge, type Verdict } from "./verdict.js";
-import { timeoutError, within } from "../log/waits.js";
+import { within } from "../log/waits.js";
 
 /** Takes one message of a replay; the next one waits until it is done. */
 export type Send = (eventId: string, message: JsonRpcMessage) => Promise<void> | void;

@@ -1,7 +1,7 @@
 import { EventStoreError } from "../log/errors.js";
 import type { LogEntry, Position } from "../log/event-log.js";
 import type { EncodedMessage } from "./messages.js";
-import { randomId } from "../log/random-id.js";
+import { randomId } from "../log/text.js";
 
 /** What a record takes beside its payload, in the units of the budget: it bounds the number of empty records too. */
 const RECORD_OVERHEAD = 100;

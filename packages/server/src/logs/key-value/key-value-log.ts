@@ -8,6 +8,7 @@ import { KeyValueWriter } from "./writer.js";
 import type { KeyValueStream } from "./stream.js";
 import { Lanes } from "../../log/lanes.js";
 import { checkClock, checkInteger } from "../../log/validation.js";
+import { MAX_TIMER_MS } from "../../log/waits.js";
 import { WakeUps } from "../../log/wake-ups.js";
 
 export interface KeyValueLogOptions {
@@ -21,8 +22,10 @@ export interface KeyValueLogOptions {
    */
   readonly maxOpenStreams?: number;
   /**
-   * How many bytes of payloads may wait for the store, over all streams; an append past it fails at once with
-   * `backend`. @defaultValue 64 MiB
+   * How much may wait to be stored at a time, in bytes: the payloads, and about 500 bytes for each. Past it, `append`
+   * fails with `overloaded`, and nothing of it is stored.
+   *
+   * @defaultValue 64 MiB
    */
   readonly maxPendingBytes?: number;
   /** The largest payload that `append` takes, in bytes of UTF-8. @defaultValue 16 MiB */
@@ -32,8 +35,6 @@ export interface KeyValueLogOptions {
 }
 
 const NEEDED_METHODS = ["get", "getMany", "put", "putMany", "delete", "deleteMany", "ttl"] as const;
-/** `setTimeout` takes no more: a longer delay fires at once. */
-const LONGEST_TIMEOUT_MS = 2 ** 31 - 1;
 
 /**
  * A log on any key-value store.
@@ -85,7 +86,7 @@ class KeyValueLog implements LogDriver {
     if (typeof collection !== "string") {
       throw new EventStoreError("invalid-option", `collection must be a string, not ${typeof collection}.`);
     }
-    checkInteger("timeoutMs", timeoutMs, 1, LONGEST_TIMEOUT_MS);
+    checkInteger("timeoutMs", timeoutMs, 1, MAX_TIMER_MS);
     checkInteger("maxOpenStreams", maxOpenStreams, 1);
     checkInteger("maxPendingBytes", maxPendingBytes, 1);
     checkClock(now);

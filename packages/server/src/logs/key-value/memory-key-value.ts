@@ -1,4 +1,4 @@
-import { Place, RecencyList } from "../../log/recency-list.js";
+import { Place, RecencyList } from "../../log/collections.js";
 import { checkClock, checkInteger } from "../../log/validation.js";
 import type {
   AsyncKeyValue,

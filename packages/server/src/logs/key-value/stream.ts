@@ -1,9 +1,8 @@
 import type { Retention } from "../../log/event-log.js";
 import type { KeyValueBackend } from "./backend.js";
 import type { HeadRecord, Segment } from "./records.js";
-import { randomId } from "../../log/random-id.js";
-import { type Retained, RetentionWindow } from "../../log/retention-window.js";
-import { utf8Length } from "../../log/utf8.js";
+import { randomId, utf8Length } from "../../log/text.js";
+import { type Retained, RetentionWindow } from "../../log/retention.js";
 
 /** A stream is read in one round trip if it has no more events, and otherwise by so many. */
 const EVENTS_PER_PAGE = 512;

@@ -1,11 +1,11 @@
-import { EventStoreError } from "../../log/errors.js";
+import type { CheckedEvent } from "../../log/checked-log.js";
+import { endedError } from "../../log/errors.js";
 import type { Position, Retention } from "../../log/event-log.js";
 import type { KeyValueBackend } from "./backend.js";
 import { KeyValueStream } from "./stream.js";
-import type { Lane, Lanes } from "../../log/lanes.js";
-import { randomId } from "../../log/random-id.js";
-import { forgetAfterMs } from "../../log/retention-window.js";
-import { endedError } from "../../log/validation.js";
+import { BatchedAppends, type Lane, type Lanes, PendingBytes } from "../../log/lanes.js";
+import { randomId } from "../../log/text.js";
+import { forgetAfterMs } from "../../log/retention.js";
 import type { WakeUps } from "../../log/wake-ups.js";
 
 /** Appends that wait for the one before them are written together, up to these limits. */
@@ -15,20 +15,6 @@ const BYTES_PER_WRITE = 1024 * 1024;
 /** Dropped events are deleted when there are so many of them, at most so many at a time. */
 const EVENTS_TO_REMOVE_MIN = 32;
 const EVENTS_TO_REMOVE_MAX = 256;
-
-interface NewEvent {
-  readonly payload: string;
-  readonly bytes: number;
-}
-
-/** Appends of one stream that are written together. */
-interface Batch {
-  readonly events: NewEvent[];
-  /** One for all of them, since the head has room for one. */
-  readonly retention: Retention;
-  bytes: number;
-  readonly positions: Promise<readonly Position[]>;
-}
 
 export interface WriterSettings {
   readonly maxPendingBytes: number;
@@ -41,12 +27,10 @@ export class KeyValueWriter {
   readonly #lanes: Lanes<KeyValueStream>;
   readonly #wakeUps: WakeUps;
   readonly #settings: WriterSettings;
-  /** The batches that have not been started and that nothing else was asked for after. */
-  readonly #openBatches = new Map<string, Batch>();
+  readonly #appends: BatchedAppends<KeyValueStream>;
   readonly #removals = new Set<Promise<void>>();
   /** Another one after each write that failed: then no segment is gone on with in which something may still land. */
   #id = randomId();
-  #pendingBytes = 0;
 
   constructor(
     backend: KeyValueBackend,
@@ -58,41 +42,21 @@ export class KeyValueWriter {
     this.#lanes = lanes;
     this.#wakeUps = wakeUps;
     this.#settings = settings;
+    this.#appends = new BatchedAppends({
+      lanes,
+      pending: new PendingBytes("the key-value store", settings.maxPendingBytes),
+      maxEvents: EVENTS_PER_WRITE,
+      maxBytes: BYTES_PER_WRITE,
+      store: (lane, events, retention) => this.#write(lane, events, retention),
+    });
   }
 
-  async append(name: string, event: NewEvent, retention: Retention): Promise<Position> {
-    const { maxPendingBytes } = this.#settings;
-    if (this.#pendingBytes > 0 && this.#pendingBytes + event.bytes > maxPendingBytes) {
-      throw new EventStoreError(
-        "backend",
-        `The key-value store is too slow: ${this.#pendingBytes} bytes wait for it already, and maxPendingBytes is ` +
-          `${maxPendingBytes}. Nothing was stored.`,
-      );
-    }
-    this.#pendingBytes += event.bytes;
-    try {
-      let batch = this.#openBatches.get(name);
-      if (
-        batch === undefined ||
-        !isSame(batch.retention, retention) ||
-        batch.events.length >= EVENTS_PER_WRITE ||
-        batch.bytes + event.bytes > BYTES_PER_WRITE
-      ) {
-        batch = this.#openBatch(name, retention);
-      }
-      const index = batch.events.push(event) - 1;
-      batch.bytes += event.bytes;
-      const position = (await batch.positions)[index];
-      if (position === undefined) throw endedError(name);
-      return position;
-    } finally {
-      this.#pendingBytes -= event.bytes;
-    }
+  append(name: string, event: CheckedEvent, retention: Retention): Promise<Position> {
+    return this.#appends.append(name, event, retention);
   }
 
   async end(name: string): Promise<void> {
-    this.#openBatches.delete(name);
-    await this.#lanes.run(name, async (lane) => {
+    await this.#appends.change(name, async (lane) => {
       const stream = await this.#load(lane);
       if (stream === undefined || stream.window.isEnded || stream.window.isForgotten(this.#settings.now()))
         return;
@@ -107,8 +71,7 @@ export class KeyValueWriter {
   }
 
   async delete(name: string): Promise<void> {
-    this.#openBatches.delete(name);
-    await this.#lanes.run(name, async (lane) => {
+    await this.#appends.change(name, async (lane) => {
       const stream = await this.#load(lane);
       lane.state = undefined;
       if (stream === undefined) return;
@@ -123,26 +86,15 @@ export class KeyValueWriter {
     await Promise.all(this.#removals);
   }
 
-  #openBatch(name: string, retention: Retention): Batch {
-    const events: NewEvent[] = [];
-    const positions = this.#lanes.run(name, (lane) => {
-      if (this.#openBatches.get(name) === batch) this.#openBatches.delete(name);
-      return this.#write(lane, events, retention);
-    });
-    const batch: Batch = { events, retention, bytes: 0, positions };
-    this.#openBatches.set(name, batch);
-    return batch;
-  }
-
-  /** @returns the positions of the events; none for those after which the stream had ended. */
+  /** @returns the position of the last event. */
   async #write(
     lane: Lane<KeyValueStream>,
-    events: readonly NewEvent[],
+    events: readonly CheckedEvent[],
     retention: Retention,
-  ): Promise<readonly Position[]> {
+  ): Promise<Position> {
     const now = this.#settings.now();
     const stream = await this.#loadOrCreate(lane, retention, now);
-    if (stream.window.isEnded) return [];
+    if (stream.window.isEnded) throw endedError(lane.name);
     const { window } = stream;
     // By the limit that held until now, and before the head is written, so that nothing comes back after a restart.
     window.expire(now);
@@ -167,7 +119,7 @@ export class KeyValueWriter {
     }
     this.#removeDropped(stream);
     this.#wakeUps.wake(lane.name);
-    return events.map((_, index) => ({ epoch: stream.epoch, seq: first + index }));
+    return { epoch: stream.epoch, seq: window.head };
   }
 
   async #load(lane: Lane<KeyValueStream>): Promise<KeyValueStream | undefined> {
@@ -256,14 +208,4 @@ export class KeyValueWriter {
       .finally(() => this.#removals.delete(tracked));
     this.#removals.add(tracked);
   }
-}
-
-function isSame(one: Retention, other: Retention): boolean {
-  return (
-    one === other ||
-    (one.maxEvents === other.maxEvents &&
-      one.maxBytes === other.maxBytes &&
-      one.ttlMs === other.ttlMs &&
-      one.headTtlMs === other.headTtlMs)
-  );
 }

@@ -1,6 +1,6 @@
 // Tells other processes by NOTIFY which streams have changed, and hears from them by LISTEN.
-import { EventStoreError } from "../../log/errors.js";
-import { timeoutError, within } from "../../log/waits.js";
+import { EventStoreError, timeoutError } from "../../log/errors.js";
+import { within } from "../../log/waits.js";
 import type { PostgresPoolClient } from "./pool.js";
 import { Rest } from "./rest.js";
 import type { StatementRunner } from "./runner.js";

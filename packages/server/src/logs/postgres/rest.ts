@@ -1,5 +1,5 @@
 // A rest of a background loop, which ends after its time, with a signal, or as soon as there is something to do.
-import { unref } from "../../log/unref.js";
+import { unref } from "../../log/waits.js";
 
 export class Rest {
   /** Resolves when the rest has ended, however it did. */

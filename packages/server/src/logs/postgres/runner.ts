@@ -1,6 +1,6 @@
 // Runs SQL statements on any connection of the pool, and again when one breaks, until the time of the call is over.
-import { EventStoreError } from "../../log/errors.js";
-import { timeoutError, within } from "../../log/waits.js";
+import { EventStoreError, timeoutError } from "../../log/errors.js";
+import { within } from "../../log/waits.js";
 import { errorOf, failureOf, isPassing, leavesOpen } from "./failure.js";
 import { isEnded, type PostgresPool, Row } from "./pool.js";
 

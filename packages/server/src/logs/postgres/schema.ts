@@ -1,6 +1,6 @@
 // The migration: creates the tables of the log in a schema, or brings them to the version of this release.
-import { EventStoreError } from "../../log/errors.js";
-import { timeoutError, within } from "../../log/waits.js";
+import { EventStoreError, timeoutError } from "../../log/errors.js";
+import { within } from "../../log/waits.js";
 import { checkInteger } from "../../log/validation.js";
 import { errorOf, failureOf } from "./failure.js";
 import { checkPool, type PostgresPool } from "./pool.js";

@@ -1,9 +1,8 @@
 // Changes streams by statements that may run twice: appends batches of events, ends a stream, deletes it.
 import type { CheckedEvent } from "../../log/checked-log.js";
-import { EventStoreError } from "../../log/errors.js";
+import { EventStoreError, endedError } from "../../log/errors.js";
 import type { Position, Retention } from "../../log/event-log.js";
-import { randomId } from "../../log/random-id.js";
-import { endedError } from "../../log/validation.js";
+import { randomId } from "../../log/text.js";
 import type { Row } from "./pool.js";
 import type { Deadline, StatementRunner } from "./runner.js";
 import { type Statements, toText } from "./statements.js";

@@ -3,7 +3,7 @@
 import type { CheckedEvent, LogDriver } from "../../log/checked-log.js";
 import { EventStoreError } from "../../log/errors.js";
 import type { LogPage, Position, Retention } from "../../log/event-log.js";
-import { RecencyList } from "../../log/recency-list.js";
+import { RecencyList } from "../../log/collections.js";
 import { AppendSender } from "./append-sender.js";
 import type { Connection } from "./connection.js";
 import { ScriptRunner } from "./script-runner.js";

@@ -1,10 +1,9 @@
 // Runs the calls on one stream in the order in which they were made, and sends its waiting events in batches.
 
 import type { CheckedEvent } from "../../log/checked-log.js";
-import { Deque } from "../../log/deque.js";
+import { Deque, Place } from "../../log/collections.js";
 import type { Position } from "../../log/event-log.js";
-import { Place } from "../../log/recency-list.js";
-import { asError, timeoutError } from "../../log/waits.js";
+import { asError, timeoutError } from "../../log/errors.js";
 import { type AppendSender, MAX_BYTES_PER_CALL, MAX_EVENTS_PER_CALL, type Outcome } from "./append-sender.js";
 import { Batch, type PendingEvent } from "./batch.js";
 import type { RetentionText, StreamKeys, StreamState } from "./stream-state.js";

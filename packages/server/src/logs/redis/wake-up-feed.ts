@@ -1,9 +1,9 @@
 // Wakes those who follow a stream, by what this log does and by what others publish, over a connection of its own.
 
-import { EventStoreError } from "../../log/errors.js";
-import { randomId } from "../../log/random-id.js";
+import { EventStoreError, asError, timeoutError } from "../../log/errors.js";
+import { randomId } from "../../log/text.js";
 import { WakeUps } from "../../log/wake-ups.js";
-import { asError, timeoutError, within } from "../../log/waits.js";
+import { within } from "../../log/waits.js";
 import type { Connection, Subscriber } from "./connection.js";
 
 export interface RedisWakeUpsOptions {

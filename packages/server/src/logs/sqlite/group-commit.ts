@@ -1,6 +1,6 @@
 // Group commit: runs the writes of one turn of the event loop in one transaction, and answers each after the commit.
 import { EventStoreError } from "../../log/errors.js";
-import { nextTurn } from "../../log/next-turn.js";
+import { nextTurn } from "../../log/waits.js";
 import {
   backendError,
   checkOpen,

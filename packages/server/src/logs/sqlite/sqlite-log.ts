@@ -1,8 +1,8 @@
 // The event log in a SQLite database, whose streams survive a restart of the process on one machine.
 import { type CheckedEvent, checkedLog, type LogDriver } from "../../log/checked-log.js";
-import { EventStoreError } from "../../log/errors.js";
+import { EventStoreError, closedError } from "../../log/errors.js";
 import type { EventLog, LogPage, Position, Retention } from "../../log/event-log.js";
-import { checkClock, checkInteger, closedError } from "../../log/validation.js";
+import { checkClock, checkInteger } from "../../log/validation.js";
 import { backendError, checkOpen, isBusy, type SqliteDatabase } from "./database.js";
 import { GroupCommit } from "./group-commit.js";
 import { type Durability, openSchema } from "./schema.js";

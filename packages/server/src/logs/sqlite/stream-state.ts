@@ -1,5 +1,5 @@
 // What the rows of a stream say of it (its head, its floor, its retention), and the memory of it between two appends.
-import { forgetAfterMs } from "../../log/retention-window.js";
+import { forgetAfterMs } from "../../log/retention.js";
 import { firstRow, type Row } from "./database.js";
 import type { Statements } from "./statements.js";
 

@@ -1,8 +1,7 @@
 // Reads streams, appends to them, ends and deletes them, each by the fewest statements, and applies their retention.
-import { EventStoreError } from "../../log/errors.js";
+import { EventStoreError, endedError } from "../../log/errors.js";
 import type { LogEntry, LogPage, Position, Retention } from "../../log/event-log.js";
-import { randomId } from "../../log/random-id.js";
-import { endedError } from "../../log/validation.js";
+import { randomId } from "../../log/text.js";
 import { firstRow, rollBack, type SqliteDatabase } from "./database.js";
 import { decodeText, encodeText, type Statements } from "./statements.js";
 import {

@@ -1,5 +1,5 @@
 // Removes the rows of expired and deleted streams and events from the file, in small steps on a timer.
-import { unref } from "../../log/unref.js";
+import { unref } from "../../log/waits.js";
 import { checkOpen, firstRow, rollBack, Row, type SqliteDatabase } from "./database.js";
 import type { Statements } from "./statements.js";
 import { firstReadable, isForgotten, storedStream } from "./stream-state.js";

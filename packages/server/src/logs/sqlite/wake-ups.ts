@@ -1,5 +1,5 @@
 // Wakes the subscribers of streams: at once after changes of this process, and by polling the file after those of others.
-import { unref } from "../../log/unref.js";
+import { unref } from "../../log/waits.js";
 import { WakeUps } from "../../log/wake-ups.js";
 import { backendError, checkOpen, firstRow, type SqliteDatabase } from "./database.js";
 import type { Statements } from "./statements.js";

@@ -1,5 +1,7 @@
-import type { Retention } from "./event-log.js";
-import { Deque } from "./deque.js";
+// Says what a stream's retention keeps: which events, and for how long its head.
+
+import { Deque } from "./collections.js";
+import type { LogEntry, LogPage, Retention } from "./event-log.js";
 
 /** What retention needs to know of an event. */
 export interface Retained {
@@ -7,6 +9,11 @@ export interface Retained {
   readonly bytes: number;
   /** When it was appended, in milliseconds. */
   readonly at: number;
+}
+
+/** An event that is kept with its payload. */
+export interface RetainedPayload extends Retained {
+  readonly payload: string;
 }
 
 /**
@@ -113,6 +120,24 @@ export class RetentionWindow<E extends Retained> {
   }
 }
 
+/** What a read answers from a window whose events carry their payloads. Call `expire` before. */
+export function pageOf(
+  window: RetentionWindow<RetainedPayload>,
+  epoch: string,
+  after: number,
+  limit: number,
+): LogPage {
+  const { head, floor, isEnded } = window;
+  const first = Math.max(after + 1, floor);
+  const last = Math.min(head, first + limit - 1);
+  const entries: LogEntry[] = [];
+  for (let seq = first; seq <= last; seq += 1) {
+    const event = window.at(seq);
+    if (event !== undefined) entries.push({ seq, payload: event.payload });
+  }
+  return { entries, head: { epoch, seq: head }, floor, ended: isEnded };
+}
+
 /**
  * How long after its last append a stream is forgotten, head and all, in milliseconds; `null` for never.
  *
@@ -127,4 +152,15 @@ export function forgetAfterMs(
   if (ttlMs === null) return null;
   if (isEnded) return ttlMs;
   return headTtlMs === null ? null : Math.max(ttlMs, headTtlMs);
+}
+
+/** Whether two retentions keep the same. */
+export function isSameRetention(one: Retention, other: Retention): boolean {
+  return (
+    one === other ||
+    (one.maxEvents === other.maxEvents &&
+      one.maxBytes === other.maxBytes &&
+      one.ttlMs === other.ttlMs &&
+      one.headTtlMs === other.headTtlMs)
+  );
 }
