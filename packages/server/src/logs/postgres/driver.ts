@@ -1,71 +1,62 @@
-// The Postgres driver: stores, reads, ends and deletes streams, the calls on one stream in the order of their making.
+// The Postgres driver: appends to streams, reads, ends and deletes them, each by a statement that may run twice.
 import type { CheckedEvent, LogDriver } from "../../log/checked-log.js";
-import { EventStoreError } from "../../log/errors.js";
+import { endedError, EventStoreError } from "../../log/errors.js";
 import type { LogEntry, LogPage, Position, Retention } from "../../log/event-log.js";
-import { Lanes } from "../../log/lanes.js";
-import type { StatementRunner } from "./runner.js";
+import { BatchedAppends, Lanes, PendingBytes } from "../../log/lanes.js";
+import { randomId } from "../../log/text.js";
+import type { Row } from "./pool.js";
+import type { Deadline, StatementRunner } from "./runner.js";
 import { fromText, type Statements, toText } from "./statements.js";
 import type { Sweeper } from "./sweeper.js";
 import type { PostgresWakeUps } from "./wake-ups.js";
-import type { StreamWriter } from "./writer.js";
 
 /** Appends that wait for the one before them go together in one statement, up to these limits. */
 const EVENTS_PER_STATEMENT = 256;
 const BYTES_PER_STATEMENT = 1024 * 1024;
-/** What an event that waits takes beside its payload, in bytes. */
-const PENDING_EVENT_BYTES = 500;
-
-/** Appends of one stream that are stored together. */
-interface Batch {
-  readonly events: CheckedEvent[];
-  readonly retention: Retention;
-  bytes: number;
-  /** The position of the last event. */
-  readonly stored: Promise<Position>;
-}
 
 export interface PostgresDriverParts {
   readonly runner: StatementRunner;
   readonly statements: Statements;
-  readonly writer: StreamWriter;
   readonly wakeUps: PostgresWakeUps;
   readonly sweeper: Sweeper;
   readonly maxPendingBytes: number;
 }
 
+/** The changes of one stream run one after the other. Each has a number by which the stream knows it a second time. */
 export class PostgresDriver implements LogDriver {
-  readonly #parts: PostgresDriverParts;
-  /** Changes of one stream run one after the other. */
+  readonly #runner: StatementRunner;
+  readonly #statements: Statements;
+  readonly #wakeUps: PostgresWakeUps;
+  readonly #sweeper: Sweeper;
   readonly #lanes = new Lanes<never>(0);
-  /** The batches that have not been started and that nothing else was asked for after. */
-  readonly #openBatches = new Map<string, Batch>();
-  #pendingBytes = 0;
+  readonly #appends: BatchedAppends<never>;
+  /** Unique among all who ever append. */
+  readonly #writer = randomId();
+  #calls = 0;
   #closed: Promise<void> | undefined;
 
-  constructor(parts: PostgresDriverParts) {
-    this.#parts = parts;
+  constructor({ runner, statements, wakeUps, sweeper, maxPendingBytes }: PostgresDriverParts) {
+    this.#runner = runner;
+    this.#statements = statements;
+    this.#wakeUps = wakeUps;
+    this.#sweeper = sweeper;
+    this.#appends = new BatchedAppends({
+      lanes: this.#lanes,
+      pending: new PendingBytes("Postgres", maxPendingBytes),
+      maxEvents: EVENTS_PER_STATEMENT,
+      maxBytes: BYTES_PER_STATEMENT,
+      store: (lane, events, retention) => this.#store(lane.name, events, retention),
+    });
   }
 
-  async append(stream: string, event: CheckedEvent, retention: Retention): Promise<Position> {
-    const cost = event.bytes + PENDING_EVENT_BYTES;
-    this.#checkPending(stream, cost);
-    this.#pendingBytes += cost;
-    try {
-      const batch = this.#batchFor(stream, event, retention);
-      const index = batch.events.push(event) - 1;
-      batch.bytes += event.bytes;
-      const { epoch, seq } = await batch.stored;
-      return { epoch, seq: seq - (batch.events.length - 1) + index };
-    } finally {
-      this.#pendingBytes -= cost;
-    }
+  append(stream: string, event: CheckedEvent, retention: Retention): Promise<Position> {
+    return this.#appends.append(stream, event, retention);
   }
 
   /** Sees what was asked for before; what is asked for after it need not wait for it. */
   async read(stream: string, after: number, limit: number): Promise<LogPage | undefined> {
-    const { runner, statements } = this.#parts;
     await this.#lanes.settledOf(stream);
-    const rows = await runner.run(statements.read, [toText(stream), after, limit]);
+    const rows = await this.#runner.run(this.#statements.read, [toText(stream), after, limit]);
     const [first] = rows;
     if (first === undefined) return undefined;
     const entries: LogEntry[] = [];
@@ -82,15 +73,24 @@ export class PostgresDriver implements LogDriver {
   }
 
   subscribe(stream: string, wake: () => void): () => void {
-    return this.#parts.wakeUps.subscribe(stream, wake);
+    return this.#wakeUps.subscribe(stream, wake);
   }
 
   end(stream: string): Promise<void> {
-    return this.#change(stream, () => this.#parts.writer.end(stream));
+    return this.#change(stream, async () => {
+      const call = (this.#calls += 1);
+      await this.#runner.run(this.#statements.end, [toText(stream), this.#writer, call]);
+    });
   }
 
   delete(stream: string): Promise<void> {
-    return this.#change(stream, () => this.#parts.writer.delete(stream));
+    return this.#change(stream, async () => {
+      const name = toText(stream);
+      const deadline = this.#runner.deadline();
+      const [found] = await this.#runner.run(this.#statements.epoch, [name], deadline);
+      if (found === undefined) return;
+      await this.#runner.run(this.#statements.delete, [name, found.text("epoch")], deadline);
+    });
   }
 
   /** What was asked for before is still done, each within its time. */
@@ -99,48 +99,71 @@ export class PostgresDriver implements LogDriver {
     return this.#closed;
   }
 
-  #checkPending(stream: string, cost: number): void {
-    const { maxPendingBytes } = this.#parts;
-    if (this.#pendingBytes === 0 || this.#pendingBytes + cost <= maxPendingBytes) return;
-    throw new EventStoreError(
-      "overloaded",
-      `${this.#pendingBytes} bytes wait for Postgres, and no more than ${maxPendingBytes} may, so that nothing was ` +
-        `stored in ${JSON.stringify(stream)}. Wait for appends to be answered, or raise maxPendingBytes.`,
-    );
-  }
-
-  #batchFor(stream: string, event: CheckedEvent, retention: Retention): Batch {
-    const open = this.#openBatches.get(stream);
-    if (
-      open !== undefined &&
-      isSame(open.retention, retention) &&
-      open.events.length < EVENTS_PER_STATEMENT &&
-      open.bytes + event.bytes <= BYTES_PER_STATEMENT
-    ) {
-      return open;
-    }
-    const events: CheckedEvent[] = [];
-    const stored = this.#lanes.run(stream, () => {
-      if (this.#openBatches.get(stream) === batch) this.#openBatches.delete(stream);
-      return this.#store(stream, events, retention);
-    });
-    const batch: Batch = { events, retention, bytes: 0, stored };
-    this.#openBatches.set(stream, batch);
-    return batch;
-  }
-
   async #store(stream: string, events: readonly CheckedEvent[], retention: Retention): Promise<Position> {
-    const { writer, sweeper } = this.#parts;
-    const position = await this.#thenWake(stream, () => writer.append(stream, events, retention));
+    const position = await this.#thenWake(stream, () => this.#insert(stream, events, retention));
     const isLimited = retention.maxEvents !== null || retention.maxBytes !== null;
-    if (isLimited) sweeper.appended(stream, events.length);
+    if (isLimited) this.#sweeper.appended(stream, events.length);
     return position;
   }
 
-  /** Anything but an append: what is appended after it must not go together with what was appended before it. */
+  /**
+   * Stores all of them or none.
+   *
+   * @returns the position of the last one.
+   */
+  async #insert(stream: string, events: readonly CheckedEvent[], retention: Retention): Promise<Position> {
+    const name = toText(stream);
+    const offsets: number[] = [];
+    let bytes = 0;
+    for (const event of events) {
+      offsets.push(bytes);
+      bytes += event.bytes;
+    }
+    const call = (this.#calls += 1);
+    const params = [
+      name,
+      randomId(),
+      events.map(({ payload }) => toText(payload)),
+      offsets,
+      bytes,
+      toLimit(retention.maxEvents),
+      toLimit(retention.maxBytes),
+      toLimit(retention.ttlMs),
+      toLimit(retention.headTtlMs),
+      this.#writer,
+      call,
+    ];
+    const deadline = this.#runner.deadline();
+    for (;;) {
+      const [stored] = await this.#runner.run(this.#statements.append, params, deadline);
+      if (stored !== undefined) return { epoch: stored.text("epoch"), seq: stored.number("head") };
+      const [state] = await this.#runner.run(this.#statements.appendState, [name, this.#writer], deadline);
+      // Deleted just now, or about to be made: the next attempt finds it so.
+      if (state === undefined) continue;
+      const position = this.#storedBefore(stream, state, call);
+      if (position !== undefined) return position;
+      await this.#makeWay(stream, name, state, deadline);
+    }
+  }
+
+  /** Where an attempt of the same call has stored it, whose answer was lost. */
+  #storedBefore(stream: string, state: Row, call: number): Position | undefined {
+    const lastCall = state.number("last_call");
+    if (lastCall < call) return undefined;
+    if (lastCall === call) return { epoch: state.text("epoch"), seq: state.number("last_head") };
+    throw new EventStoreError(
+      "backend",
+      `An append to ${JSON.stringify(stream)} came too late: a later one of this log is stored already.`,
+    );
+  }
+
+  async #makeWay(stream: string, name: string, state: Row, deadline: Deadline): Promise<void> {
+    if (state.boolean("forgotten")) await this.#runner.run(this.#statements.forget, [name], deadline);
+    else if (state.boolean("ended")) throw endedError(stream);
+  }
+
   #change(stream: string, change: () => Promise<void>): Promise<void> {
-    this.#openBatches.delete(stream);
-    return this.#lanes.run(stream, () => this.#thenWake(stream, change));
+    return this.#appends.change(stream, () => this.#thenWake(stream, change));
   }
 
   /** Wakes after a failure too, since the change may have been made all the same. */
@@ -148,23 +171,18 @@ export class PostgresDriver implements LogDriver {
     try {
       return await change();
     } finally {
-      this.#parts.wakeUps.changed(stream);
+      this.#wakeUps.changed(stream);
     }
   }
 
   async #close(): Promise<void> {
-    const { wakeUps, sweeper } = this.#parts;
     // No call hangs, since each has a limit.
-    await Promise.all([this.#lanes.settled(), wakeUps.close(), sweeper.stop()]);
-    await wakeUps.told();
+    await Promise.all([this.#lanes.settled(), this.#wakeUps.close(), this.#sweeper.stop()]);
+    await this.#wakeUps.told();
   }
 }
 
-function isSame(one: Retention, other: Retention): boolean {
-  return (
-    one.maxEvents === other.maxEvents &&
-    one.maxBytes === other.maxBytes &&
-    one.ttlMs === other.ttlMs &&
-    one.headTtlMs === other.headTtlMs
-  );
+/** A limit as a 64-bit number; one that cannot be reached is none. Times and counts are whole numbers here. */
+function toLimit(limit: number | null): number | null {
+  return limit === null || limit >= Number.MAX_SAFE_INTEGER ? null : Math.floor(limit);
 }

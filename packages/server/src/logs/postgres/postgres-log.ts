@@ -3,6 +3,7 @@ import { checkedLog, type LogDriver } from "../../log/checked-log.js";
 import { EventStoreError } from "../../log/errors.js";
 import type { EventLog } from "../../log/event-log.js";
 import { checkFunction, checkInteger } from "../../log/validation.js";
+import { MAX_TIMER_MS } from "../../log/waits.js";
 import { PostgresDriver } from "./driver.js";
 import { channelOf } from "./notifications.js";
 import { checkPool, maxConnections, type PostgresPool } from "./pool.js";
@@ -11,7 +12,6 @@ import { checkSchema, DEFAULT_SCHEMA } from "./schema.js";
 import { statementsOf } from "./statements.js";
 import { Sweeper } from "./sweeper.js";
 import { PostgresWakeUps } from "./wake-ups.js";
-import { StreamWriter } from "./writer.js";
 
 export type { PostgresPool, PostgresPoolClient, PostgresResult } from "./pool.js";
 export { migratePostgresLog, type MigrateOptions } from "./schema.js";
@@ -76,9 +76,6 @@ export interface PostgresLogOptions {
   readonly onError?: (error: EventStoreError) => void;
 }
 
-/** The longest delay that a timer takes: 2^31 - 1 milliseconds. */
-const MAX_TIMER_MS = 2_147_483_647;
-
 /**
  * A log on Postgres 13 or later: for many machines, any of which may append to any stream and read it. `pool` is a
  * `Pool` of `pg`, or a `PGlite` to try it without a server. {@link migratePostgresLog} makes the tables, once.
@@ -121,7 +118,6 @@ function openDriver(pool: PostgresPool, options: PostgresLogOptions): LogDriver 
   return new PostgresDriver({
     runner,
     statements,
-    writer: new StreamWriter(runner, statements),
     wakeUps: new PostgresWakeUps({ runner, statements, pollIntervalMs, listening }),
     sweeper: new Sweeper(runner, statements, sweepIntervalMs, onError),
     maxPendingBytes,

@@ -1,7 +1,7 @@
 // The migration: creates the tables of the log in a schema, or brings them to the version of this release.
 import { EventStoreError, timeoutError } from "../../log/errors.js";
-import { within } from "../../log/waits.js";
 import { checkInteger } from "../../log/validation.js";
+import { MAX_TIMER_MS, within } from "../../log/waits.js";
 import { errorOf, failureOf } from "./failure.js";
 import { checkPool, type PostgresPool } from "./pool.js";
 
@@ -9,8 +9,6 @@ import { checkPool, type PostgresPool } from "./pool.js";
 export const DEFAULT_SCHEMA = "resumable_mcp";
 /** The version of the tables below. */
 const SCHEMA_VERSION = 1;
-/** The longest delay that a timer takes: 2^31 - 1 milliseconds. */
-const MAX_TIMER_MS = 2_147_483_647;
 /** Given by the migration when the tables are of a newer release. In the class that SQL leaves to applications. */
 const NEWER_TABLES = "RM001";
 

@@ -1,5 +1,6 @@
 // Group commit: runs the writes of one turn of the event loop in one transaction, and answers each after the commit.
 import { EventStoreError } from "../../log/errors.js";
+import type { PendingBytes } from "../../log/lanes.js";
 import { nextTurn } from "../../log/waits.js";
 import {
   backendError,
@@ -22,19 +23,18 @@ const MAX_BYTES_PER_TRANSACTION = 4 * 1024 * 1024;
 const FIRST_RETRY_MS = 1;
 const MAX_RETRY_MS = 50;
 
-/** What an operation takes beside its payload, in bytes (a round figure), so that empty ones are bounded too. */
-const PENDING_OPERATION_BYTES = 500;
-
 export interface GroupCommitOptions {
   /** How long an operation waits for the lock, in milliseconds. */
   readonly timeoutMs: number;
-  readonly maxPendingBytes: number;
+  /** The bound on all operations that wait. */
+  readonly pending: PendingBytes;
   /** Called when a transaction failed: what was remembered of it did not happen. */
   readonly onRollback: () => void;
 }
 
 /** A change of the log that waits for its transaction. */
 export interface Operation<Result> {
+  readonly stream: string;
   /** The size of its payload, for the bound of a transaction. */
   readonly bytes: number;
   /** The change by one statement; `undefined`, with nothing written, when it takes more. */
@@ -60,7 +60,6 @@ export class GroupCommit {
   #isScheduled = false;
   #retryMs = FIRST_RETRY_MS;
   #whenIdle: (() => void)[] = [];
-  #pendingBytes = 0;
 
   constructor(database: SqliteDatabase, statements: Statements, options: GroupCommitOptions) {
     this.#database = database;
@@ -70,10 +69,11 @@ export class GroupCommit {
 
   /** @throws {EventStoreError} `overloaded` when too much waits already. */
   submit<Result>(operation: Operation<Result>): Promise<Result> {
-    this.#admit(operation.bytes + PENDING_OPERATION_BYTES);
+    this.#options.pending.admit(operation.stream, operation.bytes);
     return new Promise((resolve, reject) => {
       const answer = (result: Result) => () => resolve(result);
       this.#waiting.push({
+        stream: operation.stream,
         bytes: operation.bytes,
         run: () => answer(operation.run()),
         runAlone: () => {
@@ -93,21 +93,9 @@ export class GroupCommit {
     await new Promise<void>((resolve) => this.#whenIdle.push(resolve));
   }
 
-  #admit(bytes: number): void {
-    if (this.#pendingBytes > 0 && this.#pendingBytes + bytes > this.#options.maxPendingBytes) {
-      throw new EventStoreError(
-        "overloaded",
-        `${this.#pendingBytes} bytes wait for the SQLite database, and no more than ` +
-          `${this.#options.maxPendingBytes} may. Nothing was stored. Wait for appends to be answered, or raise ` +
-          "maxPendingBytes of the log.",
-      );
-    }
-    this.#pendingBytes += bytes;
-  }
-
   /** These have been answered, well or badly. */
   #settle(batch: readonly Pending[]): void {
-    for (const { bytes } of batch) this.#pendingBytes -= bytes + PENDING_OPERATION_BYTES;
+    for (const { bytes } of batch) this.#options.pending.release(bytes);
   }
 
   #schedule(): void {

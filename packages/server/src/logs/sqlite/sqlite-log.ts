@@ -2,7 +2,9 @@
 import { type CheckedEvent, checkedLog, type LogDriver } from "../../log/checked-log.js";
 import { EventStoreError, closedError } from "../../log/errors.js";
 import type { EventLog, LogPage, Position, Retention } from "../../log/event-log.js";
+import { PendingBytes } from "../../log/lanes.js";
 import { checkClock, checkInteger } from "../../log/validation.js";
+import { MAX_TIMER_MS } from "../../log/waits.js";
 import { backendError, checkOpen, isBusy, type SqliteDatabase } from "./database.js";
 import { GroupCommit } from "./group-commit.js";
 import { type Durability, openSchema } from "./schema.js";
@@ -65,7 +67,6 @@ const DEFAULT_BUSY_TIMEOUT_MS = 5000;
 const DEFAULT_MAX_PENDING_BYTES = 256 * 1024 * 1024;
 const DEFAULT_POLL_INTERVAL_MS = 50;
 const DEFAULT_SWEEP_INTERVAL_MS = 60_000;
-const MAX_TIMER_MS = 2 ** 31 - 1;
 const DURABILITIES: readonly unknown[] = ["full", "normal", "off"];
 
 /** How long SQLite may block the event loop in its wait for a lock. */
@@ -134,7 +135,7 @@ class SqliteLog implements LogDriver {
     this.#streams = streams;
     this.#writes = new GroupCommit(database, statements, {
       timeoutMs: busyTimeoutMs,
-      maxPendingBytes,
+      pending: new PendingBytes("the SQLite database", maxPendingBytes),
       onRollback: () => streams.forgetAll(),
     });
     this.#wakeUps = new SqliteWakeUps(database, statements, pollIntervalMs);
@@ -144,6 +145,7 @@ class SqliteLog implements LogDriver {
   async append(stream: string, { payload, bytes }: CheckedEvent, retention: Retention): Promise<Position> {
     const event: NewEvent = { stream, payload, bytes, retention, now: this.#now() };
     const position = await this.#writes.submit({
+      stream,
       bytes,
       run: () => this.#streams.append(event),
       runAlone: () => this.#streams.appendAlone(event),
@@ -173,12 +175,12 @@ class SqliteLog implements LogDriver {
 
   async end(stream: string): Promise<void> {
     const now = this.#now();
-    await this.#writes.submit({ bytes: 0, run: () => this.#streams.end(stream, now) });
+    await this.#writes.submit({ stream, bytes: 0, run: () => this.#streams.end(stream, now) });
     this.#wakeUps.wake(stream);
   }
 
   async delete(stream: string): Promise<void> {
-    await this.#writes.submit({ bytes: 0, run: () => this.#streams.delete(stream) });
+    await this.#writes.submit({ stream, bytes: 0, run: () => this.#streams.delete(stream) });
     this.#wakeUps.wake(stream);
     this.#sweeper.sweepSoon();
   }
