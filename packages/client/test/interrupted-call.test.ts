@@ -13,11 +13,11 @@ const RESULT: JsonRpcMessage = { jsonrpc: "2.0", id: "w-0", result: { value: "do
 const NOTE: JsonRpcMessage = { jsonrpc: "2.0", method: "notifications/message", params: { data: "x" } };
 
 function start(maxQueued = 100) {
-  const onCancel = vi.fn();
+  const cancel = vi.fn();
   const onFailed = vi.fn();
   const onClaim = vi.fn();
   const onError = vi.fn();
-  const told = { onCancel, onClaim, onFailed, onError };
+  const told = { cancel, onClaim, onFailed, onError };
   const forwarded: JsonRpcMessage[] = [];
   const handled: string[] = [];
   const call = new Handover({

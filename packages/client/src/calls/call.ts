@@ -17,7 +17,7 @@ import type { SavedCall } from "../state/record.js";
 import { StreamCursor } from "../stream/cursor.js";
 import { runStream } from "../stream/loop.js";
 import type { StreamTask } from "../stream/task.js";
-import { Handover, type Parcel } from "./handover.js";
+import { type HandedOver, Handover, type Parcel } from "./handover.js";
 import type { Resendable } from "./resendable.js";
 
 /** A call that loses its session so often in a row is given up. */
@@ -36,23 +36,26 @@ export interface CallContext extends Context {
 
 type Phase =
   /** An earlier life began it; it goes on after the handshake. */
-  | { readonly kind: "waiting" }
-  /** Its entry is being saved, then its stream is read. `isBegun`: the stream's first event came. */
-  | { readonly kind: "running"; readonly isBegun: boolean }
+  | "waiting"
+  /** Its entry is being saved, then its stream is opened. No event of it came yet. */
+  | "opening"
+  | "reading"
   /** It lacks a login, and goes on from its cursor when it is claimed. */
-  | { readonly kind: "held" }
+  | "held"
   /** Its response was read, and is handed over or handled next. */
-  | { readonly kind: "answered" }
+  | "answered"
   /** No response can come, as whoever claims it learns. */
-  | { readonly kind: "failed" }
-  /** Nothing is left of it. `isSettled`: the SDK's client waits for it no more. */
-  | { readonly kind: "over"; readonly isSettled: boolean };
+  | "failed"
+  /** Nothing is left of it. */
+  | "over"
+  /** Nor does the SDK's client wait for it: it gave its requests up, or has had their response. */
+  | "withdrawn";
 
 /**
  * A request in flight. One of this life is claimed by the SDK's client from its beginning; one of an earlier life is
  * the same with nobody to take its messages, so that its saved cursor stands still until it is claimed.
  */
-export class Call implements StreamTask {
+export class Call implements StreamTask, HandedOver {
   readonly request: WireRequest;
   readonly cursor: StreamCursor;
   session: Session;
@@ -67,7 +70,7 @@ export class Call implements StreamTask {
   #handled: string | undefined;
   #handover: Handover;
   #abort = new AbortController();
-  #phase: Phase = { kind: "waiting" };
+  #phase: Phase = "waiting";
 
   /** @param request - what is sent; absent for a call that an earlier life has sent */
   constructor(context: CallContext, saved: SavedCall, request?: WireRequest) {
@@ -82,15 +85,27 @@ export class Call implements StreamTask {
     this.request = request ?? withWireId({ jsonrpc: "2.0", id, method, params }, id);
     this.cursor = new StreamCursor(cursor, retryMs);
     this.session = context.current.restore(session);
-    this.#handover = this.#createHandover();
+    this.#handover = new Handover(this);
   }
 
   get id(): string {
     return this.request.id;
   }
 
+  get method(): string {
+    return this.request.method;
+  }
+
   get key(): string | undefined {
     return this.#entry.key;
+  }
+
+  get params(): Params | undefined {
+    return this.#entry.params;
+  }
+
+  get maxQueued(): number {
+    return this.#context.options.maxQueuedMessages;
   }
 
   /** Who takes its messages. */
@@ -98,13 +113,8 @@ export class Call implements StreamTask {
     return this.#handover;
   }
 
-  get isWaiting(): boolean {
-    return this.#phase.kind === "waiting";
-  }
-
-  /** Whether the SDK's client gave its requests up, or has had their response. */
-  get isSettled(): boolean {
-    return this.#phase.kind === "over" && this.#phase.isSettled;
+  get phase(): Phase {
+    return this.#phase;
   }
 
   /** The entry in the record: how far the app has had the call, and not how far it was read. */
@@ -128,7 +138,7 @@ export class Call implements StreamTask {
   /** Runs it, or lets it go on, until its response was read or none can come. */
   async run(): Promise<void> {
     const abort = this.#abort;
-    this.#phase = { kind: "running", isBegun: this.cursor.eventId !== undefined };
+    this.#phase = this.cursor.eventId === undefined ? "opening" : "reading";
     try {
       if (!this.wasSent) {
         // The entry comes first: a call that was sent and then forgotten would be lost silently.
@@ -146,22 +156,21 @@ export class Call implements StreamTask {
     }
   }
 
-  /** Gives it up, and tells the server. `isSettled`: at the wish of the SDK's client, which waits for it no more. */
-  async cancel(params: Params, isSettled: boolean): Promise<void> {
-    const { onError, signal } = this.#context;
-    this.#end(new ResumeError("closed", "The call was cancelled", { maybeExecuted: true }), isSettled);
+  async cancel(params: Params, phase: "over" | "withdrawn" = "over"): Promise<void> {
+    this.#end(new ResumeError("closed", "The call was cancelled", { maybeExecuted: true }), phase);
     const notification = { method: "notifications/cancelled", params: { ...params, requestId: this.id } };
     try {
       await exchange(this.session, { jsonrpc: "2.0", ...notification }, this.#context);
     } catch (error) {
-      if (!signal.aborted) onError(error as Error);
+      if (!this.#context.signal.aborted) this.onError(error as Error);
     }
   }
 
   /** Its response came on another stream: nothing more is to come on its own. */
   answeredElsewhere(): void {
-    if (this.#phase.kind !== "running" || !this.#handover.isClaimed || this.#handover.isForApp) return;
-    this.#end(new ResumeError("closed", "The call was answered on another stream"), true);
+    const isRunning = this.#phase === "opening" || this.#phase === "reading";
+    if (!isRunning || !this.#handover.isClaimed || this.#handover.isForApp) return;
+    this.#end(new ResumeError("closed", "The call was answered on another stream"), "withdrawn");
   }
 
   /** This life is over. The entry stays, for the next one. */
@@ -186,7 +195,7 @@ export class Call implements StreamTask {
         this.wasSent ||= maybeExecuted;
         this.cursor.reset();
         this.#handled = undefined;
-        this.#phase = { kind: "running", isBegun: false };
+        this.#phase = "opening";
         saver.schedule();
       }
     }
@@ -194,8 +203,8 @@ export class Call implements StreamTask {
 
   readonly take = (messages: readonly JsonRpcMessage[]): Promise<boolean> | boolean => {
     const origin = { stream: this.#stream, session: this.session, eventId: this.cursor.eventId };
-    const isFirst = this.#phase.kind === "running" && !this.#phase.isBegun;
-    if (isFirst) this.#phase = { kind: "running", isBegun: true };
+    const isFirst = this.#phase === "opening";
+    if (isFirst) this.#phase = "reading";
     // Saved before any message is handed over: a call that the app has heard of outlives its process.
     if (isFirst && messages.length === 0) {
       this.#tell(origin, false);
@@ -213,13 +222,17 @@ export class Call implements StreamTask {
   /** Notes that it is answered, and what the answer says of the session and the tools. */
   #answered(answer: JsonRpcResponse): void {
     const { keeper, resendable } = this.#context;
-    this.#phase = { kind: "answered" };
+    this.#phase = "answered";
     resendable.learn(this.request, answer);
     if ("result" in answer) keeper.settings.remember(this.request);
   }
 
-  /** An event was handed over; the record follows when the app has handled it. */
-  #handed({ isLast, origin }: Parcel): void {
+  forward(message: JsonRpcMessage, origin: Origin): void {
+    this.#context.inbox.receive(message, origin);
+  }
+
+  /** The record follows when the app has handled it. */
+  onHanded({ isLast, origin }: Parcel): void {
     const { acknowledgements } = this.#context;
     this.#tell(origin, false);
     const handled = (): void => this.#handle(origin, isLast);
@@ -230,7 +243,7 @@ export class Call implements StreamTask {
   /** The app has handled what came up to this event. */
   #handle(origin: Origin, isLast: boolean): void {
     if (origin.session !== this.session) return;
-    if (isLast) this.#forget(false);
+    if (isLast) this.#forget("over");
     else {
       this.#handled = origin.eventId;
       this.#context.saver.schedule();
@@ -244,56 +257,47 @@ export class Call implements StreamTask {
 
   #failed(cause: unknown): void {
     // Whoever waits for it has been told.
-    if (this.#phase.kind === "over" || this.#context.signal.aborted) return;
+    const isTold = this.#phase === "over" || this.#phase === "withdrawn";
+    if (isTold || this.#context.signal.aborted) return;
     const error =
       cause instanceof ResumeError ? cause : new ResumeError("closed", "The call was ended", { cause });
     const handover = this.#handover;
     if (error.code !== "unauthorized" || this.cursor.eventId === undefined) {
-      this.#phase = { kind: "failed" };
+      this.#phase = "failed";
       handover.fail(error);
       return;
     }
     // All that it lacks is a login.
-    this.#phase = { kind: "held" };
+    this.#phase = "held";
     this.#abort = new AbortController();
     this.wasSent = true;
     if (handover.isClaimed) {
-      this.#handover = this.#createHandover();
+      this.#handover = new Handover(this);
       handover.fail(error);
-    } else this.#context.onError(error);
+    } else this.onError(error);
   }
 
-  #createHandover(): Handover {
-    const { inbox, onError, options, signal } = this.#context;
-    const { id, method, params } = this.#entry;
-    const handover = new Handover({
-      id,
-      method,
-      params,
-      maxQueued: options.maxQueuedMessages,
-      forward: (message, origin) => inbox.receive(message, origin),
-      onHanded: (parcel) => this.#handed(parcel),
-      onClaim: () => {
-        if (this.#phase.kind === "held") void this.run();
-      },
-      onCancel: (reason) => void this.cancel(reason === undefined ? {} : { reason }, false),
-      // After close() the entry stays, for the next life; so it does while another claim may come.
-      onFailed: () => {
-        if (!signal.aborted && this.#phase.kind === "failed") this.#forget(false);
-      },
-      onError,
-    });
-    return handover;
+  onClaim(): void {
+    if (this.#phase === "held") void this.run();
   }
 
-  #end(error: ResumeError, isSettled: boolean): void {
-    this.#forget(isSettled);
+  /** After close() the entry stays, for the next life; so it does where another claim may come. */
+  onFailed(): void {
+    if (this.#phase === "failed" && !this.#context.signal.aborted) this.#forget("over");
+  }
+
+  onError(error: Error): void {
+    this.#context.onError(error);
+  }
+
+  #end(error: ResumeError, phase: "over" | "withdrawn"): void {
+    this.#forget(phase);
     this.#abort.abort(error);
     this.#handover.fail(error);
   }
 
-  #forget(isSettled: boolean): void {
-    this.#phase = { kind: "over", isSettled };
+  #forget(phase: "over" | "withdrawn"): void {
+    this.#phase = phase;
     this.#context.forget(this);
   }
 }

@@ -41,7 +41,7 @@ export class Calls {
 
   /** Lets the earlier life's calls go on. */
   resume(): void {
-    for (const call of this.#calls.values()) if (call.isWaiting) void call.run();
+    for (const call of this.#calls.values()) if (call.phase === "waiting") void call.run();
   }
 
   /**
@@ -54,7 +54,7 @@ export class Calls {
     const { method, params = {} } = request;
     const key = keyOf(params);
     for (const call of this.#calls.values()) {
-      const isSame = key !== undefined && call.key === key && call.request.method === method;
+      const isSame = key !== undefined && call.key === key && call.method === method;
       if (!isSame || call.handover.isOver) continue;
       ids.adopt(call.id, request);
       return this.#share(call);
@@ -85,7 +85,7 @@ export class Calls {
     const call = wireId === undefined ? undefined : this.#calls.get(wireId);
     // Another request with the same key may still wait for the call, or the app itself.
     if (call === undefined || !ids.drop(call.id, requestId) || call.handover.isForApp) return;
-    await call.cancel(params, true);
+    await call.cancel(params, "withdrawn");
   }
 
   /** Lets a request of the SDK's client share in a call, until the call is over. */
@@ -97,7 +97,7 @@ export class Calls {
     } catch (error) {
       // The server's own error has reached the SDK's client as a message.
       const isServers = error instanceof ResumeError && error.code === "server";
-      if (!isServers && !call.isSettled) throw error;
+      if (!isServers && call.phase !== "withdrawn") throw error;
     } finally {
       this.#context.ids.release(call.id, isTask);
     }

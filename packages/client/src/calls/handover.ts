@@ -36,22 +36,23 @@ export interface Parcel {
 }
 
 /** The call whose messages are handed over. */
-export interface HandoverOptions {
+export interface HandedOver {
   readonly id: string;
   readonly method: string;
   readonly params: Params | undefined;
   /** Events that wait for the claim; then reading stops. */
   readonly maxQueued: number;
   /** Takes a message for the SDK's client. */
-  readonly forward: (message: JsonRpcMessage, origin: Origin) => void;
+  forward(message: JsonRpcMessage, origin: Origin): void;
   /** Everything that an event carried was handed over. */
-  readonly onHanded: (parcel: Parcel) => void;
-  readonly onClaim: () => void;
-  readonly onCancel: (reason: string | undefined) => void;
+  onHanded(parcel: Parcel): void;
+  onClaim(): void;
   /** Whoever claimed the call has learnt that its stream has failed: nothing is left to resume. */
-  readonly onFailed: () => void;
+  onFailed(): void;
   /** The app's own listener has failed. */
-  readonly onError: (error: Error) => void;
+  onError(error: Error): void;
+  /** Gives the call up, and tells the server. */
+  cancel(params: Params): Promise<void>;
 }
 
 type State =
@@ -63,7 +64,7 @@ type State =
 
 /** One claim of a call, by the app or by requests of this life or by both. No message is lost or reordered. */
 export class Handover implements InterruptedCall {
-  readonly #options: HandoverOptions;
+  readonly #call: HandedOver;
   readonly #result: Promise<Params>;
   #resolve: (result: Params) => void = () => undefined;
   #reject: (error: Error) => void = () => undefined;
@@ -75,8 +76,8 @@ export class Handover implements InterruptedCall {
   #isForApp = false;
   #onprogress: ((progress: Params) => void) | undefined;
 
-  constructor(options: HandoverOptions) {
-    this.#options = options;
+  constructor(call: HandedOver) {
+    this.#call = call;
     this.#result = new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
@@ -86,11 +87,11 @@ export class Handover implements InterruptedCall {
   }
 
   get method(): string {
-    return this.#options.method;
+    return this.#call.method;
   }
 
   get params(): Params | undefined {
-    return this.#options.params;
+    return this.#call.params;
   }
 
   get isClaimed(): boolean {
@@ -124,7 +125,7 @@ export class Handover implements InterruptedCall {
 
   cancel(reason?: string): void {
     this.#claim();
-    this.#options.onCancel(reason);
+    void this.#call.cancel(reason === undefined ? {} : { reason });
   }
 
   /** Claims the call for requests of this life: the SDK's client gets all messages too. */
@@ -145,7 +146,7 @@ export class Handover implements InterruptedCall {
       this.#drain();
       return undefined;
     }
-    if (this.#queue.length < this.#options.maxQueued) return undefined;
+    if (this.#queue.length < this.#call.maxQueued) return undefined;
     return new Promise((hasRoom) => {
       this.#state = { kind: "unclaimed", hasRoom };
       if (signal.aborted) hasRoom();
@@ -169,7 +170,7 @@ export class Handover implements InterruptedCall {
     if (this.#state.kind !== "unclaimed") return;
     const { hasRoom } = this.#state;
     this.#state = { kind: "claimed" };
-    this.#options.onClaim();
+    this.#call.onClaim();
     // One tick later, so that `onprogress` and `result` may be taken in either order.
     queueMicrotask(() => {
       this.#drain();
@@ -183,22 +184,23 @@ export class Handover implements InterruptedCall {
       else if (!this.isOver) {
         this.#state = { kind: "over" };
         this.#reject(item);
-        this.#options.onFailed();
+        this.#call.onFailed();
       }
     }
   }
 
   #hand(parcel: Parcel): void {
     for (const message of parcel.messages) this.#handMessage(message, parcel.origin);
-    this.#options.onHanded(parcel);
+    this.#call.onHanded(parcel);
   }
 
   #handMessage(message: JsonRpcMessage, origin: Origin): void {
-    const { forward, id, onError } = this.#options;
+    const call = this.#call;
+    const { id } = call;
     if (isResponse(message)) {
       // An error need not say which request it answers.
       const isAnswer = (message.id ?? id) === id;
-      if (this.#isForClient || !isAnswer) forward(isAnswer ? { ...message, id } : message, origin);
+      if (this.#isForClient || !isAnswer) call.forward(isAnswer ? { ...message, id } : message, origin);
       if (!isAnswer) return;
       this.#state = { kind: "over" };
       if ("result" in message) this.#resolve(message.result);
@@ -210,8 +212,8 @@ export class Handover implements InterruptedCall {
       if (isProgress) this.#onprogress?.(message.params);
     } catch (error) {
       // What comes after it must not be lost with it.
-      onError(error as Error);
+      call.onError(error as Error);
     }
-    if (this.#isForClient || !isProgress) forward(message, origin);
+    if (this.#isForClient || !isProgress) call.forward(message, origin);
   }
 }
