@@ -1,3 +1,4 @@
+// Defines the client's one error class, and the codes by which an app tells what went wrong.
 /**
  * What went wrong in the client. Match on the code, never on the message.
  *
@@ -55,4 +56,9 @@ export class ResumeError extends Error {
     this.maybeExecuted = options.maybeExecuted ?? false;
     this.status = options.status;
   }
+}
+
+/** Whether a failure is one of these. */
+export function hasCode(error: unknown, ...codes: readonly ResumeErrorCode[]): error is ResumeError {
+  return error instanceof ResumeError && codes.includes(error.code);
 }

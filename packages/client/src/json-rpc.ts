@@ -1,3 +1,4 @@
+// Describes JSON-RPC messages by their shape, so that those of either SDK fit, and checks and parses them.
 /** The JSON-RPC shapes of MCP, structural, so that the messages of either SDK fit without importing it. */
 export type RequestId = string | number;
 

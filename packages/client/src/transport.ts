@@ -1,4 +1,4 @@
-// The SDK's transport for Streamable HTTP, which puts a session, its calls and its standalone stream together.
+// Gives the SDK's client its transport for Streamable HTTP, and puts the session, its calls and its streams together.
 import type { InterruptedCall } from "./calls/handover.js";
 import { Calls } from "./calls/calls.js";
 import { ResumeError } from "./errors.js";
@@ -54,7 +54,6 @@ export class ResumableTransport extends TransportEvents {
   readonly #options: ValidOptions;
   readonly #http: HttpOptions;
   readonly #abort = new AbortController();
-  readonly #acknowledgements: Acknowledgements;
   #status: TransportStatus = { state: "connecting" };
   #life: Life | undefined;
   #closing: Promise<void> | undefined;
@@ -69,15 +68,11 @@ export class ResumableTransport extends TransportEvents {
     super();
     const valid = validateOptions(options);
     this.#options = valid;
-    this.#acknowledgements = new Acknowledgements(valid.ack === "manual");
     this.#http = {
+      ...valid,
       url: validateUrl(url),
-      fetch: valid.fetch,
-      headers: valid.headers,
       credentials: valid.credentials,
       authProvider: valid.authProvider,
-      maxMessageLength: valid.maxMessageLength,
-      answerTimeoutMs: valid.answerTimeoutMs,
       loginTimeoutMs: valid.maxElapsedMs,
     };
   }
@@ -108,19 +103,10 @@ export class ResumableTransport extends TransportEvents {
       if (this.#isConnected) this.#publish(status);
     };
     const link = createLink({ http: this.#http, ids, options, onStatus, onEvent: dispatch, onError });
+    const acknowledgements = new Acknowledgements(options.ack === "manual");
     const current = new CurrentSession(saver);
-    const acknowledgements = this.#acknowledgements;
-    const context: Context = {
-      options,
-      saver,
-      acknowledgements,
-      ids,
-      link,
-      current,
-      signal,
-      dispatch,
-      onError,
-    };
+    const shared = { options, saver, acknowledgements, ids, link, current };
+    const context: Context = { ...shared, signal, dispatch, onError };
     const serverRequests = new ServerRequests(context);
     const inbox = new Inbox(context, serverRequests, (message) => this.onmessage?.(message));
     const keeper = new SessionKeeper(context, serverRequests, inbox);
@@ -185,7 +171,7 @@ export class ResumableTransport extends TransportEvents {
 
   /** Everything that was handed over so far is handled: for `ack: "manual"`. */
   ack(): void {
-    this.#acknowledgements.acknowledge();
+    this.#life?.context.acknowledgements.acknowledge();
   }
 
   /**
@@ -202,7 +188,7 @@ export class ResumableTransport extends TransportEvents {
     const session = await life.keeper.last();
     const text = "terminateSession() has ended the session";
     life.end.abort(new ResumeError("session-lost", text, { maybeExecuted: true }));
-    this.#acknowledgements.drop();
+    life.context.acknowledgements.drop();
     await life.context.saver.clear().catch(this.#onError);
     if (session.id === undefined) return;
     delete this.sessionId;
@@ -219,7 +205,7 @@ export class ResumableTransport extends TransportEvents {
     this.#abort.abort(new ResumeError("closed", "The transport was closed", { maybeExecuted: true }));
     // What was handed over in this very tick has its handlers run before the next one.
     await new Promise((resolve) => setTimeout(resolve, 0));
-    this.#acknowledgements.drop();
+    this.#life?.context.acknowledgements.drop();
     await this.#life?.context.saver.release().catch(this.#onError);
     this.#publish({ state: "closed" });
     this.onclose?.();

@@ -21,9 +21,7 @@ function start(maxQueued = 100) {
   const forwarded: JsonRpcMessage[] = [];
   const handled: string[] = [];
   const call = new Handover({
-    id: "w-0",
-    method: "tools/call",
-    params: {},
+    entry: { id: "w-0", method: "tools/call", params: {} },
     maxQueued,
     forward: (message) => forwarded.push(message),
     onHanded: ({ messages }) =>

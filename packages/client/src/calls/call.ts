@@ -1,5 +1,6 @@
-// One request in flight: how far its stream was read, how far the app has had it, and what becomes of it.
-import { ResumeError } from "../errors.js";
+// Keeps one request going until its response has come, and knows how far its stream was read and how far the app has
+// had it.
+import { hasCode, ResumeError } from "../errors.js";
 import type { StreamName } from "../events.js";
 import {
   isResponse,
@@ -13,7 +14,7 @@ import type { Inbox } from "../session/inbox.js";
 import type { SessionKeeper } from "../session/session-keeper.js";
 import { exchange, type Origin, type Session } from "../session/session.js";
 import { withWireId } from "../session/wire-ids.js";
-import type { SavedCall } from "../state/record.js";
+import { present, type SavedCall } from "../state/record.js";
 import { StreamCursor } from "../stream/cursor.js";
 import { runStream } from "../stream/loop.js";
 import type { StreamTask } from "../stream/task.js";
@@ -56,14 +57,15 @@ type Phase =
  * the same with nobody to take its messages, so that its saved cursor stands still until it is claimed.
  */
 export class Call implements StreamTask, HandedOver {
+  /** What of its entry in the record never changes. */
+  readonly entry: Omit<SavedCall, "cursor" | "retryMs" | "session">;
+  readonly maxQueued: number;
   readonly request: WireRequest;
   readonly cursor: StreamCursor;
   session: Session;
   wasSent: boolean;
   readonly #context: CallContext;
   readonly #stream: StreamName;
-  /** What of the entry in the record never changes. */
-  readonly #entry: Omit<SavedCall, "cursor" | "retryMs" | "session">;
   /** Parameters that were kept out of the record cannot be sent again. */
   readonly #canBeSent: boolean;
   /** The last event that the app has handled, where `cursor` is at the last one that was read. */
@@ -77,7 +79,8 @@ export class Call implements StreamTask, HandedOver {
     const { cursor, retryMs, session, ...entry } = saved;
     const { id, method, params } = entry;
     this.#context = context;
-    this.#entry = entry;
+    this.entry = entry;
+    this.maxQueued = context.options.maxQueuedMessages;
     this.#stream = { id, method };
     this.#handled = cursor;
     this.#canBeSent = request !== undefined || params !== undefined;
@@ -86,26 +89,6 @@ export class Call implements StreamTask, HandedOver {
     this.cursor = new StreamCursor(cursor, retryMs);
     this.session = context.current.restore(session);
     this.#handover = new Handover(this);
-  }
-
-  get id(): string {
-    return this.request.id;
-  }
-
-  get method(): string {
-    return this.request.method;
-  }
-
-  get key(): string | undefined {
-    return this.#entry.key;
-  }
-
-  get params(): Params | undefined {
-    return this.#entry.params;
-  }
-
-  get maxQueued(): number {
-    return this.#context.options.maxQueuedMessages;
   }
 
   /** Who takes its messages. */
@@ -121,9 +104,8 @@ export class Call implements StreamTask, HandedOver {
   toJSON(): SavedCall {
     const { retryMs } = this.cursor;
     return {
-      ...this.#entry,
-      ...(this.#handled === undefined ? {} : { cursor: this.#handled }),
-      ...(retryMs === undefined ? {} : { retryMs }),
+      ...this.entry,
+      ...present({ cursor: this.#handled, retryMs }),
       ...this.#context.current.reference(this.session),
     };
   }
@@ -158,7 +140,10 @@ export class Call implements StreamTask, HandedOver {
 
   async cancel(params: Params, phase: "over" | "withdrawn" = "over"): Promise<void> {
     this.#end(new ResumeError("closed", "The call was cancelled", { maybeExecuted: true }), phase);
-    const notification = { method: "notifications/cancelled", params: { ...params, requestId: this.id } };
+    const notification = {
+      method: "notifications/cancelled",
+      params: { ...params, requestId: this.entry.id },
+    };
     try {
       await exchange(this.session, { jsonrpc: "2.0", ...notification }, this.#context);
     } catch (error) {
@@ -187,7 +172,7 @@ export class Call implements StreamTask, HandedOver {
         await runStream(this, link, signal);
         return;
       } catch (error) {
-        if (!(error instanceof ResumeError) || error.code !== "session-lost") throw error;
+        if (!hasCode(error, "session-lost")) throw error;
         const { maybeExecuted } = error;
         const session = await keeper.successorOf(this.session, error, signal);
         if ((maybeExecuted && !this.#canRunAnew()) || sessions >= MAX_SESSIONS) throw error;
@@ -211,7 +196,9 @@ export class Call implements StreamTask, HandedOver {
       this.#handle(origin, false);
       return this.#context.saver.flush().then(() => false);
     }
-    const answer = messages.find((message) => isResponse(message) && (message.id ?? this.id) === this.id);
+    const answer = messages.find(
+      (message) => isResponse(message) && (message.id ?? this.entry.id) === this.entry.id,
+    );
     const isLast = answer !== undefined;
     // find() has looked at it.
     if (isLast) this.#answered(answer as JsonRpcResponse);

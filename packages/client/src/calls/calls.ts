@@ -1,10 +1,11 @@
-// The requests in flight: those of this life, and those that an earlier one left behind.
-import { ResumeError } from "../errors.js";
+// Holds the requests in flight, those of this life and those that an earlier one left behind, by their ids on the wire.
+import { hasCode, type ResumeError } from "../errors.js";
 import { isRecord, type JsonRpcRequest, type Params } from "../json-rpc.js";
 import type { Context } from "../session/context.js";
 import type { Inbox } from "../session/inbox.js";
 import type { ServerRequests } from "../session/server-requests.js";
 import type { SessionKeeper } from "../session/session-keeper.js";
+import { present } from "../state/record.js";
 import { Call, type CallContext } from "./call.js";
 import type { InterruptedCall } from "./handover.js";
 import { Resendable } from "./resendable.js";
@@ -19,7 +20,7 @@ export class Calls {
       keeper,
       inbox,
       resendable: new Resendable(),
-      forget: ({ id }) => {
+      forget: ({ entry: { id } }) => {
         this.#calls.delete(id);
         serverRequests.forgetCall(id);
       },
@@ -54,9 +55,9 @@ export class Calls {
     const { method, params = {} } = request;
     const key = keyOf(params);
     for (const call of this.#calls.values()) {
-      const isSame = key !== undefined && call.key === key && call.method === method;
+      const isSame = key !== undefined && call.entry.key === key && call.entry.method === method;
       if (!isSame || call.handover.isOver) continue;
-      ids.adopt(call.id, request);
+      ids.adopt(call.entry.id, request);
       return this.#share(call);
     }
     const wire = ids.outgoing(request);
@@ -64,8 +65,7 @@ export class Calls {
       id: wire.id,
       method,
       startedAt: Date.now(),
-      ...(key === undefined ? {} : { key }),
-      ...(options.saveParams ? { params } : {}),
+      ...present({ key, params: options.saveParams ? params : undefined }),
     };
     const call = new Call(this.#context, entry, wire);
     this.#calls.set(wire.id, call);
@@ -84,7 +84,7 @@ export class Calls {
     const wireId = ids.wireIdOf(requestId);
     const call = wireId === undefined ? undefined : this.#calls.get(wireId);
     // Another request with the same key may still wait for the call, or the app itself.
-    if (call === undefined || !ids.drop(call.id, requestId) || call.handover.isForApp) return;
+    if (call === undefined || !ids.drop(call.entry.id, requestId) || call.handover.isForApp) return;
     await call.cancel(params, "withdrawn");
   }
 
@@ -96,10 +96,9 @@ export class Calls {
       isTask = isRecord(result.task);
     } catch (error) {
       // The server's own error has reached the SDK's client as a message.
-      const isServers = error instanceof ResumeError && error.code === "server";
-      if (!isServers && call.phase !== "withdrawn") throw error;
+      if (!hasCode(error, "server") && call.phase !== "withdrawn") throw error;
     } finally {
-      this.#context.ids.release(call.id, isTask);
+      this.#context.ids.release(call.entry.id, isTask);
     }
   }
 }

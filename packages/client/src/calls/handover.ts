@@ -2,6 +2,7 @@
 import { ResumeError } from "../errors.js";
 import { isResponse, type JsonRpcMessage, type Params } from "../json-rpc.js";
 import type { Origin } from "../session/session.js";
+import { present, type SavedCall } from "../state/record.js";
 
 /**
  * A call of this client's previous life that was not finished when that life ended. It goes on by itself.
@@ -37,9 +38,7 @@ export interface Parcel {
 
 /** The call whose messages are handed over. */
 export interface HandedOver {
-  readonly id: string;
-  readonly method: string;
-  readonly params: Params | undefined;
+  readonly entry: Pick<SavedCall, "id" | "method" | "params">;
   /** Events that wait for the claim; then reading stops. */
   readonly maxQueued: number;
   /** Takes a message for the SDK's client. */
@@ -87,11 +86,11 @@ export class Handover implements InterruptedCall {
   }
 
   get method(): string {
-    return this.#call.method;
+    return this.#call.entry.method;
   }
 
   get params(): Params | undefined {
-    return this.#call.params;
+    return this.#call.entry.params;
   }
 
   get isClaimed(): boolean {
@@ -125,7 +124,7 @@ export class Handover implements InterruptedCall {
 
   cancel(reason?: string): void {
     this.#claim();
-    void this.#call.cancel(reason === undefined ? {} : { reason });
+    void this.#call.cancel(present({ reason }));
   }
 
   /** Claims the call for requests of this life: the SDK's client gets all messages too. */
@@ -196,7 +195,7 @@ export class Handover implements InterruptedCall {
 
   #handMessage(message: JsonRpcMessage, origin: Origin): void {
     const call = this.#call;
-    const { id } = call;
+    const { id } = call.entry;
     if (isResponse(message)) {
       // An error need not say which request it answers.
       const isAnswer = (message.id ?? id) === id;

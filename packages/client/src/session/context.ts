@@ -1,4 +1,4 @@
-// What the session, its calls and its other streams share between the transport's start() and its close().
+// Lists what the session, its calls and its other streams share between the transport's start() and its close().
 import type { TransportEventMap } from "../events.js";
 import type { ValidOptions } from "../options.js";
 import type { Acknowledgements } from "../state/acknowledgements.js";

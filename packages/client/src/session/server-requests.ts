@@ -1,7 +1,7 @@
-// The server's requests (elicitation, sampling, roots), which are asked until they are answered, over a reload too.
-import { ResumeError } from "../errors.js";
+// Asks the app what the server asks (elicitation, sampling, roots) until it is answered, over a reload too.
+import { hasCode } from "../errors.js";
 import type { JsonRpcNotification, JsonRpcRequest, JsonRpcResponse, RequestId } from "../json-rpc.js";
-import type { SavedServerRequest } from "../state/record.js";
+import { present, type SavedServerRequest } from "../state/record.js";
 import type { Context } from "./context.js";
 import { exchange, type Origin, type Session } from "./session.js";
 
@@ -51,12 +51,7 @@ export class ServerRequests {
       event !== undefined &&
       (this.#answered.includes(event) || this.#kept.some((known) => known.event === event));
     if (isKnown) return undefined;
-    const open: OpenRequest = {
-      request,
-      ...(event === undefined ? {} : { event }),
-      ...(stream.id === undefined ? {} : { call: stream.id }),
-      session,
-    };
+    const open: OpenRequest = { request, ...present({ event, call: stream.id }), session };
     // To answer a ping again does no harm; many of them would push out what matters.
     if (request.method !== "ping") this.#keep([...this.#kept, open].slice(-MAX_REQUESTS));
     return this.#ask(open);
@@ -78,7 +73,7 @@ export class ServerRequests {
       await exchange(open.session, { ...response, id: open.request.id }, this.#context);
     } catch (error) {
       // Else it is asked again in the next life.
-      if (error instanceof ResumeError && /^(session-lost|http)$/.test(error.code)) this.#close(open);
+      if (hasCode(error, "session-lost", "http")) this.#close(open);
       throw error;
     }
     this.#close(open);

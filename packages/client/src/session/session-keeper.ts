@@ -1,5 +1,5 @@
 // Makes the session, gives it to the next life, and makes a new one when the server has lost it.
-import { ResumeError } from "../errors.js";
+import { hasCode, ResumeError } from "../errors.js";
 import { isResponse, type JsonRpcMessage, type JsonRpcRequest, type JsonRpcResponse } from "../json-rpc.js";
 import type { Handshake } from "../state/record.js";
 import { backoff } from "../stream/backoff.js";
@@ -70,7 +70,7 @@ export class SessionKeeper {
     try {
       if (this.#restored === undefined) return await this.#ask(new Session(), request);
     } catch (error) {
-      if (!(error instanceof ResumeError) || error.code !== "http") throw error;
+      if (!hasCode(error, "http")) throw error;
     }
     return { jsonrpc: "2.0", id: request.id, error: { code: -32601, message: "Method not found" } };
   }
@@ -123,7 +123,7 @@ export class SessionKeeper {
     try {
       await exchange(session, notification, this.#context);
     } catch (error) {
-      if (!(error instanceof ResumeError) || error.code !== "session-lost") throw error;
+      if (!hasCode(error, "session-lost")) throw error;
       await exchange(await this.successorOf(session, error, signal), notification, this.#context);
     }
   }

@@ -1,8 +1,8 @@
-// A session as the client knows it, which one is current, and the exchange of one message in a session.
+// Says what the client knows of a session and which session it is in, and sends single messages in one.
 import { ResumeError } from "../errors.js";
 import type { StreamName } from "../events.js";
 import { isRecord, isRequest, isResponse, type JsonRpcMessage, type Params } from "../json-rpc.js";
-import type { Handshake, SavedSession } from "../state/record.js";
+import { type Handshake, present, type SavedSession } from "../state/record.js";
 import type { Saver } from "../state/saver.js";
 import { type HttpOptions, openStream, type SessionRef } from "../stream/http.js";
 import { StreamCursor } from "../stream/cursor.js";
@@ -39,10 +39,8 @@ export class Session implements SessionRef {
   }
 
   toJSON(): SavedSession {
-    return {
-      ...(this.id === undefined ? {} : { id: this.id }),
-      ...(this.protocolVersion === undefined ? {} : { protocolVersion: this.protocolVersion }),
-    };
+    const { id, protocolVersion } = this;
+    return present({ id, protocolVersion });
   }
 }
 

@@ -1,4 +1,4 @@
-// The settings that a client made for its whole session, which a session that replaces it is given again.
+// Remembers what the client has set for its whole session, so that a session that replaces it is given the same.
 import { isRecord, type JsonRpcNotification, type JsonRpcRequest, type Params } from "../json-rpc.js";
 import type { Saver } from "../state/saver.js";
 

@@ -1,5 +1,5 @@
-// The session's standalone stream: what the server sends that answers no request.
-import { ResumeError } from "../errors.js";
+// Listens to the session's standalone stream, on which comes what the server sends that answers no request.
+import { hasCode } from "../errors.js";
 import type { StreamName } from "../events.js";
 import type { JsonRpcMessage } from "../json-rpc.js";
 import { StreamCursor } from "../stream/cursor.js";
@@ -67,17 +67,15 @@ export class Standalone {
       await runStream(task, link, signal);
     } catch (error) {
       if (signal.aborted) return;
-      const isLost = error instanceof ResumeError && error.code === "session-lost";
       try {
         // A new session restarts this stream by itself.
-        if (!isLost) throw error;
+        if (!hasCode(error, "session-lost")) throw error;
         await this.#keeper.replace(session, error);
       } catch (cause) {
         if (this.#context.signal.aborted) return;
         // It waits for a login, or for the network to be back: `start()` opens it again.
         // A 403 says that no login helps.
-        const isWaiting = cause instanceof ResumeError && /^(unauthorized|gave-up)$/.test(cause.code);
-        if (isWaiting && cause.status !== 403) this.#abort = undefined;
+        if (hasCode(cause, "unauthorized", "gave-up") && cause.status !== 403) this.#abort = undefined;
         onError(cause as Error);
       }
     }

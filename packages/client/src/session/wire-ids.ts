@@ -1,4 +1,4 @@
-// The SDK's request ids and progress tokens, and the ids on the wire that stand for them in all lives of a session.
+// Translates the SDK's request ids and progress tokens into ids on the wire, unique over all lives of a session, and back.
 import {
   isRecord,
   isResponse,

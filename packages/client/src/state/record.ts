@@ -1,4 +1,4 @@
-// The client's saved record, version 1: its type, and the check of what a store gave back.
+// Describes the client's saved record, version 1, and checks what a store gave back.
 import { isMessage, isRecord, isRequest, type JsonRpcRequest, type Params } from "../json-rpc.js";
 
 /** Interrupted calls that are kept, the newest: an app that never claims any must not resume ever more of them. */
@@ -78,64 +78,81 @@ export function emptyRecord(): ClientRecord {
   };
 }
 
-const isText = (value: unknown): value is string => typeof value === "string";
-const isTextOrAbsent = (value: unknown): boolean => value === undefined || isText(value);
+/** The fields that have a value, since JSON knows no other. */
+export function present<T extends object>(fields: T): { [Name in keyof T]?: Exclude<T[Name], undefined> } {
+  // What is left has the types of what was given.
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as never;
+}
+
+type Check = (value: unknown) => boolean;
+
+const isText: Check = (value) => typeof value === "string";
+const isNumber: Check = (value) => typeof value === "number";
+const matches =
+  (pattern: RegExp): Check =>
+  (value) =>
+    typeof value === "string" && pattern.test(value);
+const optional =
+  (check: Check): Check =>
+  (value) =>
+    value === undefined || check(value);
+const listOf =
+  (check: Check): Check =>
+  (value) =>
+    Array.isArray(value) && value.every(check);
+const shape =
+  (fields: Readonly<Record<string, Check>>): Check =>
+  (value) =>
+    isRecord(value) && Object.entries(fields).every(([name, check]) => check(value[name]));
 
 /** With one that `fetch` refuses to send, each request would look like a network that fails, until `gave-up`. */
-const isHeaderOrAbsent = (value: unknown): boolean =>
-  value === undefined || (isText(value) && /^[\x20-\x7e\x80-\xff]*$/.test(value));
+const isHeader = matches(/^[\x20-\x7e\x80-\xff]*$/);
 
-const isSession = (value: unknown): value is SavedSession =>
-  isRecord(value) && isHeaderOrAbsent(value.id) && isHeaderOrAbsent(value.protocolVersion);
+const isSession = shape({ id: optional(isHeader), protocolVersion: optional(isHeader) });
 
 /** What the SDK's client would not accept for an answer would fail every connect from here on. */
-const isHandshake = (value: unknown): boolean =>
-  isRecord(value) &&
-  isRecord(value.params) &&
-  isRecord(value.result) &&
-  isRecord(value.result.capabilities) &&
-  isRecord(value.result.serverInfo) &&
-  isText(value.result.protocolVersion);
+const isHandshake = shape({
+  params: isRecord,
+  result: shape({ capabilities: isRecord, serverInfo: isRecord, protocolVersion: isText }),
+});
 
-const isCall = (value: unknown): value is SavedCall =>
-  isRecord(value) &&
-  isText(value.id) &&
+const isCall = shape({
   // As ids are minted: one is sent in a header (`Idempotency-Key`).
-  /^[\w-]+$/.test(value.id) &&
-  isText(value.method) &&
-  typeof value.startedAt === "number" &&
-  isTextOrAbsent(value.key) &&
-  isTextOrAbsent(value.cursor) &&
-  (value.params === undefined || isRecord(value.params)) &&
-  (value.retryMs === undefined || typeof value.retryMs === "number") &&
-  (value.session === undefined || isSession(value.session));
+  id: matches(/^[\w-]+$/),
+  method: isText,
+  startedAt: isNumber,
+  key: optional(isText),
+  params: optional(isRecord),
+  cursor: optional(isText),
+  retryMs: optional(isNumber),
+  session: optional(isSession),
+});
 
-const isServerRequest = (value: unknown): value is SavedServerRequest =>
-  isRecord(value) &&
-  isMessage(value.request) &&
-  isRequest(value.request) &&
-  isTextOrAbsent(value.event) &&
-  isTextOrAbsent(value.call) &&
-  (value.session === undefined || isSession(value.session));
+const isServerRequest = shape({
+  request: (value) => isMessage(value) && isRequest(value),
+  event: optional(isText),
+  call: optional(isText),
+  session: optional(isSession),
+});
 
-const isListOf = (value: unknown, isItem: (item: unknown) => boolean): boolean =>
-  Array.isArray(value) && value.every(isItem);
+const isClientRecord = shape({
+  version: (value) => value === 1,
+  savedAt: isNumber,
+  session: isSession,
+  initialize: optional(isHandshake),
+  calls: listOf(isCall),
+  listenCursor: optional(isText),
+  serverRequests: listOf(isServerRequest),
+  answered: listOf(isText),
+  logLevel: optional(isText),
+  subscriptions: listOf(isText),
+});
 
 /** Checks what a store gave back. A record that another version wrote, or nobody, is `undefined`. */
 export function parseRecord(value: unknown): ClientRecord | undefined {
-  if (!isRecord(value) || value.version !== 1 || typeof value.savedAt !== "number") return undefined;
-  const isValid =
-    isSession(value.session) &&
-    (value.initialize === undefined || isHandshake(value.initialize)) &&
-    isTextOrAbsent(value.listenCursor) &&
-    isTextOrAbsent(value.logLevel) &&
-    isListOf(value.subscriptions, isText) &&
-    isListOf(value.answered, isText) &&
-    isListOf(value.calls, isCall) &&
-    isListOf(value.serverRequests, isServerRequest);
-  if (!isValid) return undefined;
+  if (!isClientRecord(value)) return undefined;
   // Each field was checked above. A copy: the store may go on using its own.
-  return { ...emptyRecord(), ...structuredClone(value as unknown as ClientRecord) };
+  return { ...emptyRecord(), ...structuredClone(value as ClientRecord) };
 }
 
 /** The record without the calls that began before `oldest` (milliseconds since the epoch), and the newest 100 of the rest. */

@@ -1,5 +1,5 @@
 // Takes the client's slot in its store, reads the record of the previous life, and saves that of this one.
-import { ResumeError } from "../errors.js";
+import { hasCode, ResumeError } from "../errors.js";
 import { within } from "../wait/abortable.js";
 import { type ClientRecord, emptyRecord, parseRecord, withoutOldCalls } from "./record.js";
 import type { Slot, StateScope, StateStore } from "./state-store.js";
@@ -74,10 +74,9 @@ export class Saver {
     } catch (cause) {
       if (signal.aborted) return;
       this.#report(cause);
-      const isCorrupt = cause instanceof ResumeError && cause.code === "state-corrupt";
       const aside = (): Promise<void> => within(slot.setAside(), STORE_LIMIT_MS);
       this.#isWritable =
-        isCorrupt &&
+        hasCode(cause, "state-corrupt") &&
         (await aside().then(
           () => true,
           () => false,

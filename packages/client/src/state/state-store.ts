@@ -1,4 +1,4 @@
-// The contract of a state store: where a client keeps its record between two lives, one slot for each live client.
+// Says what a state store has to do, which keeps a client's record between two lives, in a slot for each live client.
 /** Which saved state a client wants. */
 export interface StateScope {
   /** The MCP server's URL. State of one server is never handed to a client of another. */
