@@ -206,6 +206,11 @@ export class Handover implements InterruptedCall {
       else this.#reject(new ResumeError("server", message.error.message, { cause: message.error }));
       return;
     }
+    // Runs for each message of a call of this life, to which nobody listens here.
+    if (this.#isForClient && this.#onprogress === undefined) {
+      call.forward(message, origin);
+      return;
+    }
     const isProgress = message.method === "notifications/progress" && message.params?.progressToken === id;
     try {
       if (isProgress) this.#onprogress?.(message.params);

@@ -1,4 +1,4 @@
-// Translates the SDK's request ids and progress tokens into ids on the wire, unique over all lives of a session, and back.
+// Translates the SDK's request ids and progress tokens into ids that are unique over all lives of a session, and back.
 import {
   isRecord,
   isResponse,
