@@ -1,12 +1,12 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-import ts from "typescript";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { exampleOf, typeErrorsOf, writeExample } from "../test-support/page-examples.js";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 /** Inside the repository, so that the examples find the packages as an app that has installed them does. */
@@ -31,14 +31,6 @@ afterEach(async () => {
   }
 });
 
-/** The code block that follows `<!-- example: name -->` in the README. */
-function exampleOf(readme: string, name: string): string {
-  const block = new RegExp(`<!-- example: ${name} -->\\s*\`\`\`ts\\n(?<code>[\\s\\S]*?)\`\`\``).exec(readme);
-  const code = block?.groups?.code;
-  if (code === undefined) throw new Error(`README.md has no ts block after "<!-- example: ${name} -->".`);
-  return code;
-}
-
 async function freePort(): Promise<number> {
   const server = createServer().listen(0, "localhost");
   await once(server, "listening");
@@ -47,36 +39,6 @@ async function freePort(): Promise<number> {
   server.close();
   await once(server, "close");
   return address.port;
-}
-
-function typeErrorsOf(files: readonly string[]): string {
-  const { config } = ts.readConfigFile(join(ROOT, "tsconfig.base.json"), (path) => ts.sys.readFile(path)) as {
-    config: { compilerOptions: Record<string, unknown> };
-  };
-  const overrides = {
-    noEmit: true,
-    composite: false,
-    types: ["node"],
-    declaration: false,
-    declarationMap: false,
-  };
-  const { options } = ts.convertCompilerOptionsFromJson({ ...config.compilerOptions, ...overrides }, ROOT);
-  const diagnostics = ts.getPreEmitDiagnostics(ts.createProgram(files, options));
-  return ts.formatDiagnostics(diagnostics, {
-    getCanonicalFileName: (name) => name,
-    getCurrentDirectory: () => ROOT,
-    getNewLine: () => "\n",
-  });
-}
-
-/** Writes an example beside its JavaScript: Node 20 runs no TypeScript. */
-async function write(name: string, code: string): Promise<{ source: string; script: string }> {
-  const source = join(FOLDER, `${name}.ts`);
-  const script = join(FOLDER, `${name}.js`);
-  const compilerOptions = { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext };
-  await writeFile(source, code);
-  await writeFile(script, ts.transpileModule(code, { compilerOptions }).outputText);
-  return { source, script };
 }
 
 function start(script: string, port: number): { child: ChildProcess; output: () => string } {
@@ -102,8 +64,8 @@ test("the README's server and client examples type-check and run against each ot
   };
   expect(examples.client).toContain(`http://localhost:${README_PORT}/mcp`);
   expect(examples.server).toContain(README_PORT);
-  const server = await write("server", examples.server.replaceAll(README_PORT, String(port)));
-  const client = await write("client", examples.client.replaceAll(README_PORT, String(port)));
+  const server = await writeExample(FOLDER, "server", examples.server.replaceAll(README_PORT, String(port)));
+  const client = await writeExample(FOLDER, "client", examples.client.replaceAll(README_PORT, String(port)));
   expect(typeErrorsOf([server.source, client.source])).toBe("");
 
   const serverRun = start(server.script, port);

@@ -5,12 +5,12 @@ export { checkedLog } from "./checked-log.js";
 export type { CheckedEvent, LogDriver } from "./checked-log.js";
 
 /** The calls on each stream in order, the appends that wait stored together, and a bound on what waits. */
-export { BatchedAppends, Lanes, PendingBytes } from "./lanes.js";
-export type { BatchingOptions, Lane } from "./lanes.js";
+export { Lanes, PendingBytes } from "./lanes.js";
+export type { Lane, LanesOptions } from "./lanes.js";
 
 /** Retention for a driver that applies it in its own process, and the rules of it for one that does not. */
 export { forgetAfterMs, isSameRetention, pageOf, RetentionWindow } from "./retention.js";
-export type { Retained, RetainedPayload } from "./retention.js";
+export type { Retained, RetainedPayload, RetainedStream } from "./retention.js";
 
 /** Wake-ups of the subscribers in this process. */
 export { WakeUps } from "./wake-ups.js";

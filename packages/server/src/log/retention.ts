@@ -20,7 +20,7 @@ export interface RetainedPayload extends Retained {
  * The newest events of one stream, as many as its retention allows, numbered from `floor` to `head` without holes.
  * For drivers that apply retention in this process.
  */
-export class RetentionWindow<E extends Retained> {
+export class RetentionWindow<E extends Retained = RetainedPayload> {
   retention: Retention;
   isEnded = false;
   readonly #events = new Deque<E>();
@@ -120,13 +120,20 @@ export class RetentionWindow<E extends Retained> {
   }
 }
 
-/** What a read answers from a window whose events carry their payloads. Call `expire` before. */
+/** A stream whose events are kept with their payloads in this process. */
+export interface RetainedStream {
+  readonly epoch: string;
+  readonly window: RetentionWindow;
+}
+
+/** What a read of a stream answers, or of none. What has expired must be gone: call `expire` before. */
 export function pageOf(
-  window: RetentionWindow<RetainedPayload>,
-  epoch: string,
+  stream: RetainedStream | undefined,
   after: number,
   limit: number,
-): LogPage {
+): LogPage | undefined {
+  if (stream === undefined) return undefined;
+  const { epoch, window } = stream;
   const { head, floor, isEnded } = window;
   const first = Math.max(after + 1, floor);
   const last = Math.min(head, first + limit - 1);

@@ -1,15 +1,13 @@
+// The event log on any key-value store: its options, and what it promises.
+
+import { checkedLog } from "../../log/checked-log.js";
 import { EventStoreError } from "../../log/errors.js";
-import type { EventLog, LogPage, Position, Retention } from "../../log/event-log.js";
-import type { AsyncKeyValue } from "./async-key-value.js";
-import { type CheckedEvent, checkedLog, type LogDriver } from "../../log/checked-log.js";
-import { KeyValueBackend } from "./backend.js";
-import { KeyValueReader } from "./reader.js";
-import { KeyValueWriter } from "./writer.js";
-import type { KeyValueStream } from "./stream.js";
-import { Lanes } from "../../log/lanes.js";
+import type { EventLog } from "../../log/event-log.js";
 import { checkClock, checkInteger } from "../../log/validation.js";
 import { MAX_TIMER_MS } from "../../log/waits.js";
-import { WakeUps } from "../../log/wake-ups.js";
+import type { AsyncKeyValue } from "./async-key-value.js";
+import { KeyValueBackend } from "./backend.js";
+import { KeyValueDriver } from "./driver.js";
 
 export interface KeyValueLogOptions {
   /** The collections of the log are named so, followed by `-heads` and `-events`. @defaultValue "resumable-mcp" */
@@ -66,59 +64,24 @@ export function keyValueLog(keyValue: AsyncKeyValue, options: KeyValueLogOptions
       `keyValue must be an AsyncKeyValue; it has no ${missing}. For Keyv and unstorage there are fromKeyv and fromUnstorage.`,
     );
   }
-  return checkedLog(options.maxPayloadBytes, () => new KeyValueLog(keyValue, options));
+  return checkedLog(options.maxPayloadBytes, () => open(keyValue, options));
 }
 
-class KeyValueLog implements LogDriver {
-  readonly #lanes: Lanes<KeyValueStream>;
-  readonly #writer: KeyValueWriter;
-  readonly #reader: KeyValueReader;
-  readonly #wakeUps = new WakeUps();
-
-  constructor(keyValue: AsyncKeyValue, options: KeyValueLogOptions) {
-    const {
-      collection = "resumable-mcp",
-      timeoutMs = 10_000,
-      maxOpenStreams = 1000,
-      now = Date.now,
-    } = options;
-    const { maxPendingBytes = 64 * 1024 * 1024 } = options;
-    if (typeof collection !== "string") {
-      throw new EventStoreError("invalid-option", `collection must be a string, not ${typeof collection}.`);
-    }
-    checkInteger("timeoutMs", timeoutMs, 1, MAX_TIMER_MS);
-    checkInteger("maxOpenStreams", maxOpenStreams, 1);
-    checkInteger("maxPendingBytes", maxPendingBytes, 1);
-    checkClock(now);
-    const backend = new KeyValueBackend(keyValue, collection, timeoutMs);
-    this.#lanes = new Lanes(maxOpenStreams);
-    this.#writer = new KeyValueWriter(backend, this.#lanes, this.#wakeUps, { maxPendingBytes, now });
-    this.#reader = new KeyValueReader(backend, this.#lanes, now);
+function open(keyValue: AsyncKeyValue, options: KeyValueLogOptions): KeyValueDriver {
+  const {
+    collection = "resumable-mcp",
+    timeoutMs = 10_000,
+    maxOpenStreams = 1000,
+    maxPendingBytes = 64 * 1024 * 1024,
+    now = Date.now,
+  } = options;
+  if (typeof collection !== "string") {
+    throw new EventStoreError("invalid-option", `collection must be a string, not ${typeof collection}.`);
   }
-
-  append(stream: string, event: CheckedEvent, retention: Retention): Promise<Position> {
-    return this.#writer.append(stream, event, retention);
-  }
-
-  read(stream: string, after: number, limit: number): Promise<LogPage | undefined> {
-    return this.#reader.read(stream, after, limit);
-  }
-
-  subscribe(stream: string, wake: () => void): () => void {
-    return this.#wakeUps.subscribe(stream, wake);
-  }
-
-  end(stream: string): Promise<void> {
-    return this.#writer.end(stream);
-  }
-
-  delete(stream: string): Promise<void> {
-    return this.#writer.delete(stream);
-  }
-
-  /** What was asked for before is still done. */
-  async close(): Promise<void> {
-    this.#wakeUps.close();
-    await this.#writer.settled();
-  }
+  checkInteger("timeoutMs", timeoutMs, 1, MAX_TIMER_MS);
+  checkInteger("maxOpenStreams", maxOpenStreams, 1);
+  checkInteger("maxPendingBytes", maxPendingBytes, 1);
+  checkClock(now);
+  const backend = new KeyValueBackend(keyValue, collection, timeoutMs);
+  return new KeyValueDriver(backend, { maxOpenStreams, maxPendingBytes, now });
 }

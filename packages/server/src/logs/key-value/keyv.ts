@@ -1,14 +1,18 @@
+// Adapts a Keyv instance to the key-value protocol.
+
 import { EventStoreError } from "../../log/errors.js";
-import type {
-  AsyncKeyValue,
-  KeyValueEntry,
-  KeyValueOptions,
-  KeyValuePutOptions,
-  KeyValueRecord,
-  KeyValueWithTtl,
+import {
+  type AsyncKeyValue,
+  checkTtl,
+  isRecord,
+  type KeyValueEntry,
+  type KeyValueOptions,
+  type KeyValuePutOptions,
+  type KeyValueRecord,
+  type KeyValueWithTtl,
+  safeKey,
+  withTtl,
 } from "./async-key-value.js";
-import { checkTtl, isRecord, withTtl } from "./json-objects.js";
-import { safeKey } from "./safe-key.js";
 
 interface KeyvData {
   readonly value?: unknown;

@@ -1,15 +1,18 @@
+// Keeps key-value pairs in this process's memory, for tests and small servers.
+
 import { Place, RecencyList } from "../../log/collections.js";
 import { checkClock, checkInteger } from "../../log/validation.js";
-import type {
-  AsyncKeyValue,
-  JsonValue,
-  KeyValueEntry,
-  KeyValueOptions,
-  KeyValuePutOptions,
-  KeyValueRecord,
-  KeyValueWithTtl,
+import {
+  type AsyncKeyValue,
+  checkTtl,
+  type JsonValue,
+  type KeyValueEntry,
+  type KeyValueOptions,
+  type KeyValuePutOptions,
+  type KeyValueRecord,
+  type KeyValueWithTtl,
+  withTtl,
 } from "./async-key-value.js";
-import { checkTtl, withTtl } from "./json-objects.js";
 
 export interface MemoryKeyValueOptions {
   /** How many keys are held; past it those written longest ago go. @defaultValue 1000000 */

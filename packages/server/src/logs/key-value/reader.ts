@@ -1,3 +1,5 @@
+// Reads pages from the streams of the key-value log, and notices what the store has lost or others have written.
+
 import type { LogEntry, LogPage } from "../../log/event-log.js";
 import type { KeyValueBackend } from "./backend.js";
 import { KeyValueStream } from "./stream.js";

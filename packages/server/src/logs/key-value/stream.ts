@@ -1,6 +1,7 @@
+// Knows one stream of the key-value log: which events are where, what the head says of them, and who wrote it.
+
 import type { Retention } from "../../log/event-log.js";
-import type { KeyValueBackend } from "./backend.js";
-import type { HeadRecord, Segment } from "./records.js";
+import type { HeadRecord, KeyValueBackend, Segment } from "./backend.js";
 import { randomId, utf8Length } from "../../log/text.js";
 import { type Retained, RetentionWindow } from "../../log/retention.js";
 

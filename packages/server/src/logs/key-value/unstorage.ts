@@ -1,15 +1,19 @@
+// Adapts an unstorage instance to the key-value protocol.
+
 import { EventStoreError } from "../../log/errors.js";
 import { checkClock } from "../../log/validation.js";
-import type {
-  AsyncKeyValue,
-  KeyValueEntry,
-  KeyValueOptions,
-  KeyValuePutOptions,
-  KeyValueRecord,
-  KeyValueWithTtl,
+import {
+  type AsyncKeyValue,
+  checkTtl,
+  isRecord,
+  type KeyValueEntry,
+  type KeyValueOptions,
+  type KeyValuePutOptions,
+  type KeyValueRecord,
+  type KeyValueWithTtl,
+  safeKey,
+  withTtl,
 } from "./async-key-value.js";
-import { checkTtl, isRecord, withTtl } from "./json-objects.js";
-import { safeKey } from "./safe-key.js";
 
 /** What the adapter uses of unstorage 1.10 or later. */
 export interface UnstorageLike {

@@ -2,7 +2,7 @@
 import type { CheckedEvent, LogDriver } from "../../log/checked-log.js";
 import { endedError, EventStoreError } from "../../log/errors.js";
 import type { LogEntry, LogPage, Position, Retention } from "../../log/event-log.js";
-import { BatchedAppends, Lanes, PendingBytes } from "../../log/lanes.js";
+import { Lanes } from "../../log/lanes.js";
 import { randomId } from "../../log/text.js";
 import type { Row } from "./pool.js";
 import type { Deadline, StatementRunner } from "./runner.js";
@@ -28,8 +28,7 @@ export class PostgresDriver implements LogDriver {
   readonly #statements: Statements;
   readonly #wakeUps: PostgresWakeUps;
   readonly #sweeper: Sweeper;
-  readonly #lanes = new Lanes<never>(0);
-  readonly #appends: BatchedAppends<never>;
+  readonly #lanes: Lanes<never>;
   /** Unique among all who ever append. */
   readonly #writer = randomId();
   #calls = 0;
@@ -40,9 +39,9 @@ export class PostgresDriver implements LogDriver {
     this.#statements = statements;
     this.#wakeUps = wakeUps;
     this.#sweeper = sweeper;
-    this.#appends = new BatchedAppends({
-      lanes: this.#lanes,
-      pending: new PendingBytes("Postgres", maxPendingBytes),
+    this.#lanes = new Lanes({
+      storage: "Postgres",
+      maxPendingBytes,
       maxEvents: EVENTS_PER_STATEMENT,
       maxBytes: BYTES_PER_STATEMENT,
       store: (lane, events, retention) => this.#store(lane.name, events, retention),
@@ -50,7 +49,7 @@ export class PostgresDriver implements LogDriver {
   }
 
   append(stream: string, event: CheckedEvent, retention: Retention): Promise<Position> {
-    return this.#appends.append(stream, event, retention);
+    return this.#lanes.append(stream, event, retention);
   }
 
   /** Sees what was asked for before; what is asked for after it need not wait for it. */
@@ -163,7 +162,7 @@ export class PostgresDriver implements LogDriver {
   }
 
   #change(stream: string, change: () => Promise<void>): Promise<void> {
-    return this.#appends.change(stream, () => this.#thenWake(stream, change));
+    return this.#lanes.change(stream, () => this.#thenWake(stream, change));
   }
 
   /** Wakes after a failure too, since the change may have been made all the same. */

@@ -1,65 +1,69 @@
-import type { CheckedEvent } from "../../log/checked-log.js";
-import { endedError } from "../../log/errors.js";
-import type { Position, Retention } from "../../log/event-log.js";
-import type { KeyValueBackend } from "./backend.js";
-import { KeyValueStream } from "./stream.js";
-import { BatchedAppends, type Lane, type Lanes, PendingBytes } from "../../log/lanes.js";
-import { randomId } from "../../log/text.js";
-import { forgetAfterMs } from "../../log/retention.js";
-import type { WakeUps } from "../../log/wake-ups.js";
+// The driver of the key-value log: writes events and heads, the calls on each stream in the order of their making.
 
-/** Appends that wait for the one before them are written together, up to these limits. */
+import type { CheckedEvent, LogDriver } from "../../log/checked-log.js";
+import { endedError } from "../../log/errors.js";
+import type { LogPage, Position, Retention } from "../../log/event-log.js";
+import { type Lane, Lanes } from "../../log/lanes.js";
+import { forgetAfterMs } from "../../log/retention.js";
+import { randomId } from "../../log/text.js";
+import { WakeUps } from "../../log/wake-ups.js";
+import type { KeyValueBackend } from "./backend.js";
+import { KeyValueReader } from "./reader.js";
+import { KeyValueStream } from "./stream.js";
+
+/** Appends that wait for the one before them are written together, up to so many. */
 const EVENTS_PER_WRITE = 64;
-const BYTES_PER_WRITE = 1024 * 1024;
 
 /** Dropped events are deleted when there are so many of them, at most so many at a time. */
 const EVENTS_TO_REMOVE_MIN = 32;
 const EVENTS_TO_REMOVE_MAX = 256;
 
-export interface WriterSettings {
+export interface KeyValueDriverOptions {
+  readonly maxOpenStreams: number;
   readonly maxPendingBytes: number;
   readonly now: () => number;
 }
 
-/** The writing half of the key-value log. */
-export class KeyValueWriter {
+export class KeyValueDriver implements LogDriver {
   readonly #backend: KeyValueBackend;
   readonly #lanes: Lanes<KeyValueStream>;
-  readonly #wakeUps: WakeUps;
-  readonly #settings: WriterSettings;
-  readonly #appends: BatchedAppends<KeyValueStream>;
+  readonly #reader: KeyValueReader;
+  readonly #wakeUps = new WakeUps();
+  readonly #now: () => number;
   readonly #removals = new Set<Promise<void>>();
   /** Another one after each write that failed: then no segment is gone on with in which something may still land. */
   #id = randomId();
 
-  constructor(
-    backend: KeyValueBackend,
-    lanes: Lanes<KeyValueStream>,
-    wakeUps: WakeUps,
-    settings: WriterSettings,
-  ) {
+  constructor(backend: KeyValueBackend, options: KeyValueDriverOptions) {
+    const { maxOpenStreams, maxPendingBytes, now } = options;
     this.#backend = backend;
-    this.#lanes = lanes;
-    this.#wakeUps = wakeUps;
-    this.#settings = settings;
-    this.#appends = new BatchedAppends({
-      lanes,
-      pending: new PendingBytes("the key-value store", settings.maxPendingBytes),
+    this.#lanes = new Lanes({
+      maxIdle: maxOpenStreams,
+      storage: "the key-value store",
+      maxPendingBytes,
       maxEvents: EVENTS_PER_WRITE,
-      maxBytes: BYTES_PER_WRITE,
       store: (lane, events, retention) => this.#write(lane, events, retention),
     });
+    this.#reader = new KeyValueReader(backend, this.#lanes, now);
+    this.#now = now;
   }
 
   append(name: string, event: CheckedEvent, retention: Retention): Promise<Position> {
-    return this.#appends.append(name, event, retention);
+    return this.#lanes.append(name, event, retention);
+  }
+
+  read(name: string, after: number, limit: number): Promise<LogPage | undefined> {
+    return this.#reader.read(name, after, limit);
+  }
+
+  subscribe(name: string, wake: () => void): () => void {
+    return this.#wakeUps.subscribe(name, wake);
   }
 
   async end(name: string): Promise<void> {
-    await this.#appends.change(name, async (lane) => {
+    await this.#lanes.change(name, async (lane) => {
       const stream = await this.#load(lane);
-      if (stream === undefined || stream.window.isEnded || stream.window.isForgotten(this.#settings.now()))
-        return;
+      if (stream === undefined || stream.window.isEnded || stream.window.isForgotten(this.#now())) return;
       const { head, lastAppendAt, retention } = stream.window;
       await this.#change(lane, stream, async () => {
         const record = stream.nextHead(head, retention, lastAppendAt, true);
@@ -71,7 +75,7 @@ export class KeyValueWriter {
   }
 
   async delete(name: string): Promise<void> {
-    await this.#appends.change(name, async (lane) => {
+    await this.#lanes.change(name, async (lane) => {
       const stream = await this.#load(lane);
       lane.state = undefined;
       if (stream === undefined) return;
@@ -81,7 +85,9 @@ export class KeyValueWriter {
     });
   }
 
-  async settled(): Promise<void> {
+  /** What was asked for before is still done. */
+  async close(): Promise<void> {
+    this.#wakeUps.close();
     await this.#lanes.settled();
     await Promise.all(this.#removals);
   }
@@ -92,7 +98,7 @@ export class KeyValueWriter {
     events: readonly CheckedEvent[],
     retention: Retention,
   ): Promise<Position> {
-    const now = this.#settings.now();
+    const now = this.#now();
     const stream = await this.#loadOrCreate(lane, retention, now);
     if (stream.window.isEnded) throw endedError(lane.name);
     const { window } = stream;
@@ -124,7 +130,7 @@ export class KeyValueWriter {
 
   async #load(lane: Lane<KeyValueStream>): Promise<KeyValueStream | undefined> {
     if (lane.state?.isOwned === true) return lane.state;
-    const now = this.#settings.now();
+    const now = this.#now();
     lane.state = await KeyValueStream.load(this.#backend, lane.name, lane.state, now, () => undefined);
     return lane.state;
   }
