@@ -1,3 +1,5 @@
+// The public entry `@resumable-mcp/server`: the event store, and the logs that need no client of their own.
+
 export { EventStoreError } from "./log/errors.js";
 export type { EventLog, LogEntry, LogPage, Position, Retention } from "./log/event-log.js";
 export { DEFAULT_MAX_PAYLOAD_BYTES, MAX_STREAM_NAME_BYTES } from "./log/event-log.js";
@@ -10,8 +12,8 @@ export { GAP_METHOD } from "./store/messages.js";
 export type { Gap, GapNotification, JsonRpcMessage, MessageKind } from "./store/messages.js";
 export type { Observe, StoreObservation, StreamReference } from "./store/observation.js";
 export type { EventStoreOptions } from "./store/options.js";
-export type { ReplayOutcome, UnknownReason } from "./store/outcome.js";
-export type { Send } from "./store/replay.js";
+export type { ReplayOutcome, UnknownReason } from "./store/verdict.js";
+export type { Send } from "./sdk/replay.js";
 export type { SessionEventStore } from "./sdk/session-event-store.js";
 export type {
   AsyncKeyValue,

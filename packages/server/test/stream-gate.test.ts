@@ -11,9 +11,11 @@ function recorder(gate: StreamGate): {
 } {
   const ran: string[] = [];
   const append = (name: string): Promise<string> =>
-    gate.pass(() => {
-      ran.push(name);
-      return Promise.resolve(name);
+    new Promise((resolve) => {
+      gate.pass(() => {
+        ran.push(name);
+        resolve(name);
+      });
     });
   return { ran, append };
 }

@@ -51,7 +51,7 @@ function isUnrefable(timer: unknown): timer is { unref(): unknown } {
 
 /** How many times within the limit the calls are looked at. */
 const LOOKS = 20;
-const SHORTEST_LOOK_MS = 5;
+const SHORTEST_LOOK_MS = 1;
 
 /** Of how many calls that have waited since the last look their owner is told. */
 const MAX_WAITING_TOLD = 8;
@@ -62,6 +62,8 @@ export interface DeadlinesOptions<Call> {
   readonly onExpired: (call: Call) => void;
   /** The call, one of the oldest, has waited for some time. Called again as long as it does. */
   readonly onWaiting?: (call: Call) => void;
+  /** Whether the process stays alive until the calls are done or expired. @defaultValue true */
+  readonly keepsProcessAlive?: boolean;
 }
 
 /**
@@ -104,7 +106,8 @@ export class Deadlines<Call extends { readonly endsAt: number }> {
   }
 
   #lookLater(): void {
-    setTimeout(() => this.#look(), this.#lookMs);
+    const timer = setTimeout(() => this.#look(), this.#lookMs);
+    if (this.#options.keepsProcessAlive === false) unref(timer);
   }
 
   #look(): void {

@@ -1,19 +1,17 @@
+// The event store of a server: hands out the store of each session and stores streams of no session.
+
 import { EventStoreError } from "../log/errors.js";
-import { parseEventId } from "../store/event-id.js";
-import { LimitedLog } from "../store/limited-log.js";
-import { memoryLog } from "../logs/memory.js";
-import { type JsonRpcMessage, STANDALONE_STREAM_ID } from "../store/messages.js";
-import { safely } from "../store/observation.js";
-import { type EventStoreOptions, settingsFrom } from "../store/options.js";
-import type { ReplayOutcome } from "../store/outcome.js";
-import type { Send } from "../store/replay.js";
-import { SessionEventStore } from "./session-event-store.js";
-import { SessionScope } from "./session-scope.js";
-import { isLog, logOf } from "../store/storage.js";
-import type { StoreContext } from "../store/store-context.js";
-import { checkSessionId } from "../store/stream-names.js";
-import { UnscopedStreams } from "./unscoped-streams.js";
 import { begin } from "../log/waits.js";
+import { parseEventId } from "../store/event-id.js";
+import { type JsonRpcMessage, STANDALONE_STREAM_ID } from "../store/messages.js";
+import { OpenStore } from "../store/open-store.js";
+import type { EventStoreOptions } from "../store/options.js";
+import { checkSessionId } from "../store/stream-names.js";
+import type { ReplayOutcome } from "../store/verdict.js";
+import type { Send } from "./replay.js";
+import { SessionEventStore } from "./session-event-store.js";
+import { SessionScopes } from "./session-scopes.js";
+import { UnscopedStreams } from "./unscoped-streams.js";
 
 /**
  * Keeps the events of MCP streams, so that a client that lost its connection can have what it missed.
@@ -26,39 +24,20 @@ import { begin } from "../log/waits.js";
  * stream, `headTtl` after its last event, or with its last event if it had a final response; a resume is then unknown.
  */
 export class EventStore {
-  readonly #context: StoreContext;
+  readonly #store: OpenStore;
   readonly #unscoped: UnscopedStreams;
-  readonly #ownsLog: boolean;
-  readonly #pending = new Set<Promise<unknown>>();
-  /** What is known of a session lives as long as a transport, or something under way, holds on to it. */
-  readonly #sessions = new Map<string, WeakRef<SessionScope>>();
-  readonly #abandoned = new FinalizationRegistry<string>((sessionId) => this.#forgetAbandoned(sessionId));
-  #unstoredCount = 0;
-  #isClosed = false;
-  #closing: Promise<void> | undefined;
+  readonly #scopes: SessionScopes;
 
   /** @throws {EventStoreError} `invalid-option` */
   constructor(options: EventStoreOptions = {}) {
-    const settings = settingsFrom(options);
-    const { storage } = options;
-    const log = storage === undefined ? memoryLog() : logOf(storage);
-    this.#ownsLog = storage === undefined || !isLog(storage);
-    this.#context = {
-      log: new LimitedLog(log, settings.operationTimeoutMs),
-      settings,
-      observe: safely(options.observe),
-      isClosed: () => this.#isClosed,
-      countUnstored: () => {
-        this.#unstoredCount += 1;
-      },
-      track: (work) => this.#track(work),
-    };
-    this.#unscoped = new UnscopedStreams(this.#context);
+    this.#store = new OpenStore(options);
+    this.#unscoped = new UnscopedStreams(this.#store);
+    this.#scopes = new SessionScopes(this.#store);
   }
 
   /** How many messages of sessions went out live because they could not be stored, since the store was made. */
   get unstoredCount(): number {
-    return this.#unstoredCount;
+    return this.#store.unstoredCount;
   }
 
   /**
@@ -77,8 +56,8 @@ export class EventStore {
    */
   forSession(sessionId: string): SessionEventStore {
     checkSessionId(sessionId);
-    this.#assertOpen();
-    return new SessionEventStore(this.#scope(sessionId));
+    this.#store.assertOpen();
+    return new SessionEventStore(this.#scopes.of(sessionId));
   }
 
   /**
@@ -88,9 +67,9 @@ export class EventStore {
    */
   async endSession(sessionId: string): Promise<void> {
     checkSessionId(sessionId);
-    this.#assertOpen();
-    await this.#track(this.#scope(sessionId).end());
-    this.#sessions.delete(sessionId);
+    this.#store.assertOpen();
+    await this.#store.track(this.#scopes.of(sessionId).end());
+    this.#scopes.delete(sessionId);
   }
 
   /**
@@ -156,39 +135,7 @@ export class EventStore {
    * go on live, without being stored. A log that was handed in stays open.
    */
   close(): Promise<void> {
-    this.#closing ??= this.#close();
-    return this.#closing;
-  }
-
-  async #close(): Promise<void> {
-    this.#isClosed = true;
-    await Promise.allSettled(this.#pending);
-    if (this.#ownsLog) await this.#context.log.close();
-  }
-
-  #scope(sessionId: string): SessionScope {
-    const known = this.#sessions.get(sessionId)?.deref();
-    if (known !== undefined) return known;
-    const scope = new SessionScope(this.#context, sessionId);
-    this.#sessions.set(sessionId, new WeakRef(scope));
-    this.#abandoned.register(scope, sessionId);
-    return scope;
-  }
-
-  #forgetAbandoned(sessionId: string): void {
-    // There may be a new one of the same name.
-    if (this.#sessions.get(sessionId)?.deref() === undefined) this.#sessions.delete(sessionId);
-  }
-
-  #track<T>(work: Promise<T>): Promise<T> {
-    this.#pending.add(work);
-    const done = (): void => void this.#pending.delete(work);
-    work.then(done, done);
-    return work;
-  }
-
-  #assertOpen(): void {
-    if (this.#isClosed) throw new EventStoreError("closed", "The event store was closed.");
+    return this.#store.close();
   }
 }
 

@@ -1,9 +1,10 @@
+// Fits the event store of one session to the transports of both SDKs: answers 4xx, takes over connections, ends streams.
+
 import { EventStoreError } from "../log/errors.js";
 import type { JsonRpcMessage } from "../store/messages.js";
-import type { ReplayOutcome } from "../store/outcome.js";
-import type { Send } from "../store/replay.js";
+import type { ReplayOutcome } from "../store/verdict.js";
+import type { Send } from "./replay.js";
 import type { SessionScope } from "./session-scope.js";
-import { begin } from "../log/waits.js";
 
 /*
  * The SDKs look these ids up among their live streams, whose ids are UUIDs and `_GET_stream`: neither is ever there.
@@ -55,7 +56,7 @@ export class SessionEventStore {
    * @throws {EventStoreError} `invalid-stream`, `invalid-message`
    */
   storeEvent(streamId: string, message: object | null): Promise<string> {
-    return begin(() => this.#scope.store(streamId, message));
+    return this.#scope.storeEvent(streamId, message);
   }
 
   /**

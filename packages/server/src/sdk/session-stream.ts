@@ -1,26 +1,32 @@
-import { AppendPipeline } from "../store/append-pipeline.js";
+// Stores and replays the messages of one stream of a session, and keeps in memory what the log could not store.
+
 import { EventStoreError } from "../log/errors.js";
 import type { Position, Retention } from "../log/event-log.js";
-import { formatEventId, type ParsedEventId } from "../store/event-id.js";
-import type { Appended } from "../store/limited-log.js";
+import { Place } from "../log/collections.js";
+import { eventIdWriter, type ParsedEventId } from "../store/event-id.js";
+import type { Appended, AppendFailure } from "../store/limited-log.js";
 import { type EncodedMessage, STANDALONE_STREAM_ID } from "../store/messages.js";
-import { Replay, type ReplaySource, type Send } from "../store/replay.js";
+import { observed, type StreamReference } from "../store/observation.js";
+import type { OpenStore } from "../store/open-store.js";
+import { read, type Reader } from "../store/reader.js";
 import type { SessionIndex } from "../store/session-index.js";
-import { observed, type StoreContext } from "../store/store-context.js";
-import { StreamGate } from "./stream-gate.js";
 import { scopedName } from "../store/stream-names.js";
 import { type UnstoredMemory, UnstoredStream } from "../store/unstored.js";
-import type { Verdict } from "../store/verdict.js";
+import type { ReplayOutcome, Verdict } from "../store/verdict.js";
+import type { Replay, Send } from "./replay.js";
+import { AppendPipeline, StreamGate } from "./stream-gate.js";
 
 /** The session that a stream belongs to. */
 export interface StreamOwner {
   readonly sessionId: string;
-  readonly context: StoreContext;
+  readonly store: OpenStore;
   readonly index: SessionIndex;
   readonly memory: UnstoredMemory;
-  readonly isEnded: () => boolean;
+  readonly isEnded: boolean;
   /** Whether a stream of this session may carry several responses. */
-  readonly mayBatch: () => boolean;
+  readonly mayBatch: boolean;
+  /** An append or a replay of the stream is done. */
+  release(stream: SessionStream): void;
 }
 
 const CLOSED: Appended = {
@@ -32,21 +38,26 @@ const CLOSED: Appended = {
 /** One stream of a session: its appends, its replays, and the gate between them. */
 export class SessionStream {
   readonly streamId: string;
+  /** Its place among the streams of the session in the order of use. */
+  readonly place: Place<SessionStream> = new Place<SessionStream>(this);
   readonly #owner: StreamOwner;
+  readonly #store: OpenStore;
   readonly #name: string;
   readonly #pipeline: AppendPipeline;
   readonly #gate: StreamGate;
   readonly #unstored: UnstoredStream;
   #last: Position | undefined;
+  #eventId: (seq: number) => string = () => "";
   #listedAt: number | undefined;
   #replays = 0;
   #hasEnded = false;
 
   /** @throws {EventStoreError} `invalid-stream` */
   constructor(owner: StreamOwner, streamId: string) {
-    const { log, settings } = owner.context;
+    const { log, settings } = owner.store;
     this.streamId = streamId;
     this.#owner = owner;
+    this.#store = owner.store;
     this.#name = scopedName(owner.sessionId, streamId);
     this.#pipeline = new AppendPipeline(log, this.#name, settings.maxPendingEventsPerStream);
     this.#gate = new StreamGate(settings.maxPendingEventsPerStream, settings.operationTimeoutMs);
@@ -69,24 +80,23 @@ export class SessionStream {
    * resume.
    */
   store(message: EncodedMessage): Promise<string> {
-    const startedAt = performance.now();
-    return this.#gate.pass(() => {
-      // Behind what is under way: upon the acknowledgement of a response the SDK closes the connection.
-      if (this.#owner.isEnded()) return this.#pipeline.settled().then(() => "");
-      const { isClosed } = this.#owner.context;
-      if (isClosed()) return this.#pipeline.settled().then(() => this.#acknowledge(message, CLOSED, 0));
-      const listed = this.#list();
-      return this.#pipeline.append(
-        message.payload,
-        this.#retention(message),
-        (appended) => this.#acknowledge(message, appended, performance.now() - startedAt),
-        listed,
+    const startedAt = this.#store.observe === undefined ? 0 : performance.now();
+    this.#store.began();
+    return new Promise((resolve) => {
+      this.#gate.pass(() =>
+        this.#append(message, (appended) => {
+          // Nobody can resume in a session that has ended meanwhile: what it sends is not kept.
+          const eventId = appended === undefined ? "" : this.#acknowledge(message, appended, startedAt);
+          resolve(eventId);
+          this.#store.ended();
+          this.#owner.release(this);
+        }),
       );
     });
   }
 
-  inspect(cursor: ParsedEventId): Promise<Verdict> {
-    return this.#open(new Replay(this.#source(), cursor, () => undefined));
+  inspect(replay: Replay, cursor: ParsedEventId): Promise<Verdict> {
+    return replay.verdictOf(this.#read(cursor));
   }
 
   /**
@@ -94,18 +104,28 @@ export class SessionStream {
    *
    * @param isFollowed whether the receiver gets what is stored from now on live; then nothing is acknowledged between
    * the last event of the replay and the macrotask after it.
+   * @returns the outcome, and whether the final response was sent.
    */
   async replay(
+    replay: Replay,
     cursor: ParsedEventId,
     send: Send,
     isFollowed: boolean,
-  ): Promise<{ readonly verdict: Verdict; readonly replay: Replay }> {
+  ): Promise<{ readonly outcome: ReplayOutcome; readonly isAtEnd: boolean }> {
     this.#replays += 1;
     try {
-      const replay = new Replay(this.#source(), cursor, send);
-      const verdict = await this.#open(replay);
-      if (verdict.kind === "resumed" || verdict.kind === "gap") await this.#sendAll(replay, isFollowed);
-      return { verdict, replay };
+      const reader = this.#read(cursor);
+      const verdict = await replay.verdictOf(reader);
+      if (verdict.kind === "finished" || verdict.kind === "unknown") {
+        return { outcome: replay.turnAway(verdict), isAtEnd: false };
+      }
+      // Most of it goes out while appends go on, so that the gate is closed for the last few events only.
+      await replay.send(reader.inOrder(), send);
+      const underWay = (): Promise<void> => this.#pipeline.settled();
+      const finish = (signal?: AbortSignal): Promise<void> => replay.send(reader.rest(), send, signal);
+      if (isFollowed) await this.#gate.finishReplay(underWay, finish);
+      else await underWay().then(() => finish());
+      return { outcome: replay.complete(), isAtEnd: reader.isAtEnd };
     } finally {
       this.#replays -= 1;
     }
@@ -121,49 +141,39 @@ export class SessionStream {
     this.#unstored.clear();
   }
 
-  async #sendAll(replay: Replay, isFollowed: boolean): Promise<void> {
-    // Most of it goes out while appends go on, so that the gate is closed for the last few events only.
-    await replay.advance(() => this.#lastKnownInOrder());
-    if (isFollowed) {
-      return this.#gate.finishReplay(
-        () => this.#pipeline.settled(),
-        (signal) => replay.finish(signal),
-      );
-    }
-    await this.#pipeline.settled();
-    return replay.finish();
-  }
-
-  #open(replay: Replay): Promise<Verdict> {
-    const { context, sessionId } = this.#owner;
-    return observed(context, "read", { sessionId, streamId: this.streamId }, () => replay.open());
-  }
-
-  /**
-   * The last event of which it is certain that all before it are either in the log or in memory: while appends are
-   * under way, one of them may fail that belongs before an event that can be read already.
-   */
-  #lastKnownInOrder(): number {
-    if (this.#pipeline.pending === 0 && !this.#unstored.hasTail) return Infinity;
-    return this.#last?.seq ?? 0;
-  }
-
-  #source(): ReplaySource {
-    const { log, settings } = this.#owner.context;
-    return {
+  #read(cursor: ParsedEventId): Reader {
+    const { log, settings } = this.#store;
+    const source = {
       log,
       name: this.#name,
       streamId: this.streamId,
       pageSize: settings.replayPageSize,
-      limitMs: settings.operationTimeoutMs,
       endsWithResponse: this.#endsWithResponse,
       refusesGaps: settings.refusesGaps,
       unstored: this.#unstored,
+      lastInOrder: () => this.#lastInOrder(),
     };
+    return read(source, cursor);
+  }
+
+  #lastInOrder(): number {
+    if (this.#pipeline.pending === 0 && !this.#unstored.hasTail) return Infinity;
+    return this.#last?.seq ?? 0;
+  }
+
+  /** @param acknowledge called in turn; with nothing when the session has ended. */
+  #append(message: EncodedMessage, acknowledge: (appended?: Appended) => void): void {
+    // Behind what is under way: upon the acknowledgement of a response the SDK closes the connection.
+    if (this.#owner.isEnded) this.#pipeline.pass(CLOSED, () => acknowledge());
+    else if (this.#store.isClosed) this.#pipeline.pass(CLOSED, acknowledge);
+    else {
+      const listed = this.#list();
+      this.#pipeline.append(message.payload, this.#retention(message), acknowledge, listed);
+    }
   }
 
   get #endsWithResponse(): boolean {
-    return this.streamId !== STANDALONE_STREAM_ID && !this.#owner.mayBatch();
+    return this.streamId !== STANDALONE_STREAM_ID && !this.#owner.mayBatch;
   }
 
   #isFinal(message: EncodedMessage): boolean {
@@ -172,58 +182,59 @@ export class SessionStream {
 
   /** The head of a stream with its final response need not outlive its events, even if nobody comes to end it. */
   #retention(message: EncodedMessage): Retention {
-    const { retention } = this.#owner.context.settings;
+    const { retention } = this.#store.settings;
     return this.#isFinal(message) ? { ...retention, headTtlMs: 0 } : retention;
   }
 
-  #acknowledge(message: EncodedMessage, appended: Appended, durationMs: number): string {
-    const { context, sessionId } = this.#owner;
-    const about = {
-      sessionId,
-      streamId: this.streamId,
-      kind: message.kind,
-      size: message.payload.length,
-      durationMs,
-    };
-    if ("error" in appended) {
-      const { error } = appended;
-      const kept = message.kind !== "priming" && this.#unstored.keep(message, this.#last?.seq, appended);
-      context.countUnstored();
-      context.observe({ type: "unstored", ...about, kept, error });
-      return "";
+  #acknowledge(message: EncodedMessage, appended: Appended, startedAt: number): string {
+    if ("error" in appended) return this.#keep(message, appended, startedAt);
+    const { epoch, seq } = appended.position;
+    if (this.#last?.epoch !== epoch) {
+      if (this.#last !== undefined) this.#unstored.forgetPlaced();
+      this.#eventId = eventIdWriter(epoch, this.streamId);
     }
-    const { position } = appended;
-    if (this.#last !== undefined && this.#last.epoch !== position.epoch) this.#unstored.forgetPlaced();
-    this.#last = position;
-    this.#unstored.place(position.seq);
-    const eventId = formatEventId({ ...position, stream: this.streamId });
-    context.observe({ type: "stored", ...about, eventId });
+    this.#last = appended.position;
+    this.#unstored.place(seq);
+    const eventId = this.#eventId(seq);
+    this.#store.observe?.({ type: "stored", ...this.#aboutAppend(message, startedAt), eventId });
     if (this.#isFinal(message)) this.#end();
     return eventId;
   }
 
+  #keep(message: EncodedMessage, failed: AppendFailure, startedAt: number): string {
+    const { error } = failed;
+    const kept = message.kind !== "priming" && this.#unstored.keep(message, this.#last?.seq, failed);
+    this.#store.unstoredCount += 1;
+    this.#store.observe?.({ type: "unstored", ...this.#aboutAppend(message, startedAt), kept, error });
+    return "";
+  }
+
+  #aboutAppend({ kind, payload }: EncodedMessage, startedAt: number) {
+    return { ...this.#about, kind, size: payload.length, durationMs: performance.now() - startedAt };
+  }
+
+  get #about(): StreamReference {
+    return { sessionId: this.#owner.sessionId, streamId: this.streamId };
+  }
+
   #end(): void {
     this.#hasEnded = true;
-    const { context, sessionId } = this.#owner;
-    const ended = observed(context, "end", { sessionId, streamId: this.streamId }, () =>
-      context.log.end(this.#name),
-    );
+    const { log, observe } = this.#store;
+    const ended = observed(observe, "end", this.#about, () => log.end(this.#name));
     // Told to those who observe; the response itself shows a resume that the stream is finished.
-    void context.track(ended.catch(() => undefined));
+    void this.#store.track(ended).catch(() => undefined);
   }
 
   /** Puts the stream on the session's list, anew when its entry there gets old. */
   #list(): Promise<void> | undefined {
-    const { context, sessionId, index } = this.#owner;
-    const { ttlMs } = context.settings.retention;
+    const { index } = this.#owner;
+    const { ttlMs } = this.#store.settings.retention;
     const now = Date.now();
     const isListed =
       this.#listedAt !== undefined && (ttlMs === null || Math.abs(now - this.#listedAt) < ttlMs);
     if (isListed) return undefined;
     this.#listedAt = now;
-    return observed(context, "index", { sessionId, streamId: this.streamId }, () =>
-      index.add(this.streamId),
-    ).catch(() => {
+    return observed(this.#store.observe, "index", this.#about, () => index.add(this.streamId)).catch(() => {
       // The next event tries again; until then endSession finds the stream only in this process.
       this.#listedAt = undefined;
     });

@@ -1,5 +1,106 @@
+// Keeps the appends of one stream in order and holds them while a replay finishes, which closes the seam between the two.
+
 import { EventStoreError, timeoutError } from "../log/errors.js";
-import { begin, macrotask, within } from "../log/waits.js";
+import type { Retention } from "../log/event-log.js";
+import { macrotask, within } from "../log/waits.js";
+import type { Appended, LimitedLog } from "../store/limited-log.js";
+
+/** An append whose caller waits for the acknowledgement. */
+interface Turn {
+  readonly acknowledge: (appended: Appended) => void;
+  /** `undefined` until the log has answered. */
+  appended: Appended | undefined;
+  next: Turn | undefined;
+  onDone: (() => void)[] | undefined;
+}
+
+/**
+ * The appends of one stream. Each is handed to the log at once, in the order of the calls, and many may be under way;
+ * they are acknowledged in that order too, whatever the order in which the log answers: the SDK writes a message to
+ * the connection when its append is acknowledged, and a cursor must never run ahead of what was sent.
+ */
+export class AppendPipeline {
+  readonly #log: LimitedLog;
+  readonly #name: string;
+  readonly #maxPending: number;
+  #pending = 0;
+  #first: Turn | undefined;
+  #last: Turn | undefined;
+
+  constructor(log: LimitedLog, name: string, maxPending: number) {
+    this.#log = log;
+    this.#name = name;
+    this.#maxPending = maxPending;
+  }
+
+  /** How many appends are not acknowledged yet. */
+  get pending(): number {
+    return this.#pending;
+  }
+
+  /**
+   * @param acknowledge called in turn, once the log has answered and what was `alongside` is done. Must not throw.
+   * @param alongside must not reject.
+   */
+  append(
+    payload: string,
+    retention: Retention,
+    acknowledge: (appended: Appended) => void,
+    alongside?: Promise<void>,
+  ): void {
+    if (this.#pending >= this.#maxPending) {
+      this.pass(overloaded(this.#pending), acknowledge);
+      return;
+    }
+    const turn = this.#enter(acknowledge);
+    const appending = this.#log.append(this.#name, payload, retention);
+    void appending.then((appended) => {
+      if (alongside === undefined) this.#settle(turn, appended);
+      else void alongside.then(() => this.#settle(turn, appended));
+    });
+  }
+
+  /** Acknowledges in turn what is not handed to the log. */
+  pass(appended: Appended, acknowledge: (appended: Appended) => void): void {
+    this.#settle(this.#enter(acknowledge), appended);
+  }
+
+  /** Resolves when everything appended so far is acknowledged; the limit of each append limits this wait. */
+  settled(): Promise<void> {
+    const last = this.#last;
+    if (last === undefined) return Promise.resolve();
+    return new Promise((resolve) => (last.onDone ??= []).push(resolve));
+  }
+
+  #enter(acknowledge: (appended: Appended) => void): Turn {
+    const turn: Turn = { acknowledge, appended: undefined, next: undefined, onDone: undefined };
+    if (this.#last === undefined) this.#first = turn;
+    else this.#last.next = turn;
+    this.#last = turn;
+    this.#pending += 1;
+    return turn;
+  }
+
+  #settle(turn: Turn, appended: Appended): void {
+    turn.appended = appended;
+    for (let first = this.#first; first?.appended !== undefined; first = this.#first) {
+      this.#first = first.next;
+      if (first.next === undefined) this.#last = undefined;
+      this.#pending -= 1;
+      first.acknowledge(first.appended);
+      if (first.onDone !== undefined) for (const tell of first.onDone) tell();
+    }
+  }
+}
+
+function overloaded(pending: number): Appended {
+  const error = new EventStoreError(
+    "overloaded",
+    `${pending} events of this stream wait for the storage already; this one was not stored. ` +
+      "Await what you send, or raise maxPendingEventsPerStream.",
+  );
+  return { error, isUncertain: false, eventually: undefined };
+}
 
 /**
  * Lets the appends of one stream through, except while a replay finishes: then they wait, and go on in their order.
@@ -26,15 +127,15 @@ export class StreamGate {
     return this.#isTaken;
   }
 
-  /**
-   * Runs the append, now or when the gate opens. Either way the answer takes the same number of microtasks to reach
-   * the caller, so that those that waited cannot be overtaken on their way back.
-   */
-  pass<T>(append: () => Promise<T>): Promise<T> {
+  /** Runs the append, now or when the gate opens. It must not throw. */
+  pass(append: () => void): void {
     const held = this.#held;
-    if (held === undefined) return begin(append);
+    if (held === undefined) {
+      append();
+      return;
+    }
     if (held.length >= this.#maxHeld) this.#overflow(overflowError(held.length));
-    return new Promise((resolve) => held.push(() => resolve(append())));
+    held.push(append);
   }
 
   /**

@@ -1,5 +1,6 @@
+// Writes and reads event ids, `seq:epoch:stream`, and encodes any string so that it can stand in one or in a stream's name.
+
 import { MAX_STREAM_NAME_BYTES, type Position } from "../log/event-log.js";
-import { percentDecode, percentEncode } from "./percent.js";
 
 /** What an event id says: a position of a stream, and how much of what was never stored came after it. */
 export interface ParsedEventId extends Position {
@@ -27,8 +28,17 @@ const EVENT_ID = /^([1-9]\d{0,15})(?:\+([0-9a-z]{1,32})\.([1-9]\d{0,15}))?:([^:]
  * `seq+life.number` in front: it comes after `seq`.
  */
 export function formatEventId(id: ParsedEventId): string {
-  const mark = id.unstored === undefined ? "" : `+${id.unstored.life}.${id.unstored.number}`;
-  return `${id.seq}${mark}:${percentEncode(id.epoch)}:${percentEncode(id.stream)}`;
+  return eventIdWriter(id.epoch, id.stream)(id.seq, id.unstored);
+}
+
+/** Writes the ids of one stream as {@link formatEventId} does, with its epoch and name encoded once for all of them. */
+export function eventIdWriter(
+  epoch: string,
+  stream: string,
+): (seq: number, unstored?: UnstoredMark) => string {
+  const place = `:${percentEncode(epoch)}:${percentEncode(stream)}`;
+  return (seq, unstored) =>
+    unstored === undefined ? `${seq}${place}` : `${seq}+${unstored.life}.${unstored.number}${place}`;
 }
 
 /**
@@ -47,4 +57,41 @@ export function parseEventId(text: string): ParsedEventId | undefined {
   if (life === undefined) return { seq, epoch, stream };
   const number = Number(numberText);
   return Number.isSafeInteger(number) ? { seq, epoch, stream, unstored: { life, number } } : undefined;
+}
+
+const LONE_SURROGATE = /(\p{Surrogate})/u;
+const ESCAPED_SURROGATE = /(%u[0-9A-F]{4})/;
+
+/**
+ * Any string as visible ASCII without `:`, `+` and `/`: percent-encoded as in a URL. A lone surrogate, which UTF-8
+ * cannot hold, becomes `%u` and its four digits; a percent sign itself is always `%25`, so the two never meet.
+ */
+export function percentEncode(text: string): string {
+  if (!LONE_SURROGATE.test(text)) return encodeURIComponent(text);
+  return text
+    .split(LONE_SURROGATE)
+    .map((part) => (LONE_SURROGATE.test(part) ? escapeSurrogate(part) : encodeURIComponent(part)))
+    .join("");
+}
+
+/** @returns `undefined` for what {@link percentEncode} does not write, other spellings of the same text included. */
+export function percentDecode(encoded: string): string | undefined {
+  try {
+    const text = encoded
+      .split(ESCAPED_SURROGATE)
+      .map((part) => (ESCAPED_SURROGATE.test(part) ? unescapeSurrogate(part) : decodeURIComponent(part)))
+      .join("");
+    return percentEncode(text) === encoded ? text : undefined;
+  } catch {
+    // decodeURIComponent throws URIError for what is no UTF-8.
+    return undefined;
+  }
+}
+
+function escapeSurrogate(unit: string): string {
+  return `%u${unit.charCodeAt(0).toString(16).toUpperCase()}`;
+}
+
+function unescapeSurrogate(escaped: string): string {
+  return String.fromCharCode(Number.parseInt(escaped.slice(2), 16));
 }

@@ -1,6 +1,8 @@
-import type { EventStoreError } from "../log/errors.js";
+// Describes what a store tells those who observe it, and tells of operations of the log that fail.
+
+import { EventStoreError } from "../log/errors.js";
 import type { Gap, MessageKind } from "./messages.js";
-import type { UnknownReason } from "./outcome.js";
+import type { UnknownReason } from "./verdict.js";
 
 /** Which stream an observation is about. */
 export interface StreamReference {
@@ -72,9 +74,36 @@ export type StoreObservation =
 
 export type Observe = (observation: StoreObservation) => void;
 
+/** What an operation is about, for those who observe it. */
+export interface Subject {
+  readonly sessionId: string | undefined;
+  readonly streamId: string | undefined;
+}
+
+type LogOperation = (StoreObservation & { type: "failed" })["operation"];
+
+/** Runs an operation of the log that is no append, and tells of its failure. */
+export async function observed<T>(
+  observe: Observe | undefined,
+  operation: LogOperation,
+  subject: Subject,
+  work: () => Promise<T>,
+): Promise<T> {
+  if (observe === undefined) return work();
+  const startedAt = performance.now();
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof EventStoreError) {
+      const durationMs = performance.now() - startedAt;
+      observe({ type: "failed", ...subject, operation, error, durationMs });
+    }
+    throw error;
+  }
+}
+
 /** An observer that fails must not fail what it observes: what it throws is dropped. */
-export function safely(observe: Observe | undefined): Observe {
-  if (observe === undefined) return () => undefined;
+export function safely(observe: Observe): Observe {
   return (observation) => {
     try {
       observe(observation);

@@ -1,5 +1,8 @@
+// Declares the options of an event store, gives each its default, and refuses what is out of range.
+
 import { EventStoreError } from "../log/errors.js";
 import type { EventLog, Retention } from "../log/event-log.js";
+import { MAX_TIMER_MS } from "../log/waits.js";
 import type { AsyncKeyValue } from "../logs/key-value/async-key-value.js";
 import type { Observe } from "./observation.js";
 
@@ -31,7 +34,7 @@ export interface EventStoreOptions {
    * refusal, as for an unknown cursor. @defaultValue "replay"
    */
   readonly onGap?: "replay" | "refuse";
-  /** How long one operation of the storage may take, in milliseconds. @defaultValue 10000 */
+  /** How long one operation of the storage may take, in milliseconds; up to a twentieth more. @defaultValue 10000 */
   readonly operationTimeoutMs?: number;
   /** How many events are read from the log at a time. @defaultValue 100 */
   readonly replayPageSize?: number;
@@ -46,6 +49,22 @@ export interface EventStoreOptions {
    * @defaultValue 1048576
    */
   readonly maxUnstoredPerSession?: number;
+  /**
+   * How much memory all sessions together may take for messages that could not be stored, in UTF-16 units of their
+   * JSON. Beyond it, the session that has waited for longest gives its messages up: its next resume shows a gap that
+   * says how many they were.
+   *
+   * @defaultValue 33554432
+   */
+  readonly maxUnstoredTotal?: number;
+  /**
+   * How many sessions may have messages that could not be stored, whether or not a transport still serves them. Beyond
+   * it, the session that has waited for longest gives its messages up for a gap, as above. Of ten times as many
+   * sessions the gaps are remembered; those of older ones only for as long as something holds their event store.
+   *
+   * @defaultValue 1000
+   */
+  readonly maxUnstoredSessions?: number;
   /**
    * How many streams the list of each session holds, by which `endSession` finds them; older ones than these expire by
    * themselves. @defaultValue 10000
@@ -65,10 +84,10 @@ export interface StoreSettings {
   readonly replayPageSize: number;
   readonly maxPendingEventsPerStream: number;
   readonly maxUnstoredPerSession: number;
+  readonly maxUnstoredTotal: number;
+  readonly maxUnstoredSessions: number;
 }
 
-/** setTimeout takes no more: a longer delay fires at once. */
-const LONGEST_DELAY_MS = 2 ** 31 - 1;
 const LONGEST_TTL_SECONDS = 100 * 366 * 86_400;
 
 /** @throws {EventStoreError} `invalid-option` */
@@ -92,10 +111,12 @@ export function settingsFrom(options: EventStoreOptions): StoreSettings {
       headTtlMs: 0,
     },
     refusesGaps: oneOf("onGap", ["replay", "refuse"], options.onGap ?? "replay") === "refuse",
-    operationTimeoutMs: whole("operationTimeoutMs", options.operationTimeoutMs, 10_000, LONGEST_DELAY_MS),
+    operationTimeoutMs: whole("operationTimeoutMs", options.operationTimeoutMs, 10_000, MAX_TIMER_MS),
     replayPageSize: whole("replayPageSize", options.replayPageSize, 100, 100_000),
     maxPendingEventsPerStream: whole("maxPendingEventsPerStream", options.maxPendingEventsPerStream, 10_000),
     maxUnstoredPerSession: whole("maxUnstoredPerSession", options.maxUnstoredPerSession, 1024 * 1024),
+    maxUnstoredTotal: whole("maxUnstoredTotal", options.maxUnstoredTotal, 32 * 1024 * 1024),
+    maxUnstoredSessions: whole("maxUnstoredSessions", options.maxUnstoredSessions, 1000),
   };
 }
 

@@ -1,12 +1,11 @@
+// Keeps the list of a session's streams in the log, so that a process that never saw the session can delete it.
+
 import type { Retention } from "../log/event-log.js";
 import type { LimitedLog } from "./limited-log.js";
 
 const PAGE_SIZE = 1000;
 
-/**
- * The list of a session's streams, itself a stream of the log, so that a session can be deleted by a process that has
- * never seen it. A name may be listed more than once.
- */
+/** The list of a session's streams, itself a stream of the log. A stream may be listed more than once. */
 export class SessionIndex {
   readonly #log: LimitedLog;
   readonly #name: string;

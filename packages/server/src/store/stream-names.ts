@@ -1,10 +1,12 @@
+// Gives each stream its name in the log, so that no two sessions and no two kinds of stream can ever share one.
+
 import { EventStoreError } from "../log/errors.js";
 import { MAX_STREAM_NAME_BYTES } from "../log/event-log.js";
-import { percentEncode } from "./percent.js";
+import { percentEncode } from "./event-id.js";
 
 /*
- * The names of streams in the log. Every part is percent-encoded, so no part can hold the separator, and the letter
- * in front keeps the kinds apart: whatever the names of sessions and streams, no two of them meet.
+ * Every part of a name is percent-encoded, so no part can hold the separator, and the letter in front keeps the kinds
+ * apart: whatever the names of sessions and streams, no two of them meet.
  */
 
 /** The name in the log of a stream that belongs to no session. */

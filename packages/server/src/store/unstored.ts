@@ -1,5 +1,8 @@
+// Keeps the messages that a log could not store, in their places and within bounds, until a client resumes.
+
 import { EventStoreError } from "../log/errors.js";
-import type { LogEntry, Position } from "../log/event-log.js";
+import type { LogEntry } from "../log/event-log.js";
+import type { AppendFailure } from "./limited-log.js";
 import type { EncodedMessage } from "./messages.js";
 import { randomId } from "../log/text.js";
 
@@ -23,19 +26,12 @@ export interface UnstoredRecord {
   isUncertain: boolean;
 }
 
-/** How the append of a message failed. */
-export interface UnstoredFailure {
-  /** Whether the event may be in the log all the same. */
-  readonly isUncertain: boolean;
-  /** Settles when the log answers after all; `undefined` when it was never asked. */
-  readonly eventually: Promise<Position> | undefined;
-}
-
 /** A session's memory for what could not be stored. When it is short, the oldest messages become counted losses. */
 export class UnstoredMemory {
   /** Tells this process's numbers from those of another; see `UnstoredMark`. */
   readonly life = randomId();
   readonly #budget: number;
+  readonly #onChange: () => void;
   #size = 0;
   #lastNumber = 0;
   /** The records of all streams, oldest first. */
@@ -43,8 +39,20 @@ export class UnstoredMemory {
   /** Those among them that still have their payload. */
   readonly #full = new Set<UnstoredRecord>();
 
-  constructor(budget: number) {
+  /** @param onChange called when something was added or taken away. */
+  constructor(budget: number, onChange: () => void) {
     this.#budget = budget;
+    this.#onChange = onChange;
+  }
+
+  /** What the records take, in the units of the budget. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /** Whether there is more than counted losses. */
+  get hasMessages(): boolean {
+    return this.#full.size > 0;
   }
 
   nextNumber(): number {
@@ -57,6 +65,14 @@ export class UnstoredMemory {
     this.#full.add(record);
     this.#size += RECORD_OVERHEAD + (record.payload?.length ?? 0);
     this.#shrink();
+    this.#onChange();
+  }
+
+  /** Turns all messages into counted losses, with one record for each place of a stream. */
+  giveUpAll(): void {
+    for (const record of [...this.#full]) this.#giveUp(record);
+    for (const stream of new Set(this.#streams.values())) stream.joinLosses();
+    this.#onChange();
   }
 
   /** Gives up payloads, and then records, until the rest fits. */
@@ -87,25 +103,34 @@ export class UnstoredMemory {
     if (!this.#streams.delete(record)) return;
     this.#full.delete(record);
     this.#size -= RECORD_OVERHEAD + (record.payload?.length ?? 0);
+    this.#onChange();
   }
 
   /** Drops the payload. */
   empty(record: UnstoredRecord): void {
+    this.#drop(record);
+    this.#onChange();
+  }
+
+  #drop(record: UnstoredRecord): void {
     this.#full.delete(record);
     this.#size -= record.payload?.length ?? 0;
     record.payload = undefined;
   }
 
   #giveUp(record: UnstoredRecord): void {
-    this.empty(record);
+    this.#drop(record);
     record.missed += 1;
   }
 }
 
+const NOTHING: readonly UnstoredRecord[] = [];
+
 /** What could not be stored of one stream, in order. */
 export class UnstoredStream {
   readonly #memory: UnstoredMemory;
-  #records: UnstoredRecord[] = [];
+  readonly #records: UnstoredRecord[] = [];
+  readonly #watchers = new Set<() => void>();
 
   constructor(memory: UnstoredMemory) {
     this.#memory = memory;
@@ -135,10 +160,20 @@ export class UnstoredStream {
   }
 
   /**
+   * Calls `wake` when a message was kept, or got its place.
+   *
+   * @returns a function that ends this.
+   */
+  watch(wake: () => void): () => void {
+    this.#watchers.add(wake);
+    return () => void this.#watchers.delete(wake);
+  }
+
+  /**
    * @param after the seq of the event acknowledged last.
    * @returns whether there was room for the message; else its loss is counted.
    */
-  keep(message: EncodedMessage, after: number | undefined, failure: UnstoredFailure): boolean {
+  keep(message: EncodedMessage, after: number | undefined, failure: AppendFailure): boolean {
     const record: UnstoredRecord = {
       number: this.#memory.nextNumber(),
       isResponse: message.kind === "response",
@@ -157,6 +192,7 @@ export class UnstoredStream {
         record.isUncertain = !(error instanceof EventStoreError) || error.mayHaveHappened;
       },
     );
+    this.#wake();
     return record.payload !== undefined;
   }
 
@@ -164,9 +200,14 @@ export class UnstoredStream {
   place(before: number): void {
     for (let index = this.#records.length - 1; index >= 0; index -= 1) {
       const record = this.#records[index];
-      if (record?.before !== undefined) return;
+      if (record?.before !== undefined) break;
       if (record !== undefined) record.before = before;
     }
+    this.#wake();
+  }
+
+  #wake(): void {
+    for (const wake of this.#watchers) wake();
   }
 
   /** The stream's log was started anew: nobody can resume from before that. */
@@ -181,6 +222,7 @@ export class UnstoredStream {
    * @param number the last record that the cursor has seen.
    */
   due(after: number, number: number, upTo: number): readonly UnstoredRecord[] {
+    if (this.#records.length === 0) return NOTHING;
     return this.#records.filter(
       (record) =>
         record.number > number &&
@@ -229,13 +271,22 @@ export class UnstoredStream {
     const index = this.#records.indexOf(record);
     if (index === -1) return;
     this.#records.splice(index, 1);
-    this.#memory.remove(record);
+    // First, as the memory may rearrange what is left when it is told.
     const next = this.#records[index];
     if (next !== undefined) next.missed += missed;
+    this.#memory.remove(record);
+  }
+
+  /** Counts losses in the same place at the last record there. Those that may turn up in the log stay apart. */
+  joinLosses(): void {
+    for (const record of [...this.#records]) {
+      const next = this.#records[this.#records.indexOf(record) + 1];
+      const isPlain = !record.isUncertain && !record.isResponse;
+      if (isPlain && next?.before === record.before && next !== undefined) this.remove(record, record.missed);
+    }
   }
 
   clear(): void {
-    for (const record of this.#records) this.#memory.remove(record);
-    this.#records = [];
+    for (const record of this.#records.splice(0)) this.#memory.remove(record);
   }
 }
