@@ -9,7 +9,8 @@ import { Pool } from "pg";
 const [url, schema, streams, inFlight, appends] = process.argv.slice(2);
 const pool = new Pool({ connectionString: url, application_name: "child" });
 pool.on("error", () => undefined);
-const log = postgresLog(pool, { schema });
+// Long enough for a server on a busy machine to start again.
+const log = postgresLog(pool, { schema, timeoutMs: 30_000 });
 const retention = { maxEvents: null, maxBytes: null, ttlMs: null, headTtlMs: null };
 
 let left = Number(appends);

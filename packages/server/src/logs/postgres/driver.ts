@@ -1,4 +1,4 @@
-// The Postgres driver: appends to streams, reads, ends and deletes them, each by a statement that may run twice.
+// The Postgres driver appends to streams, reads, ends and deletes them, by statements that are safe to run twice.
 import type { CheckedEvent, LogDriver } from "../../log/checked-log.js";
 import { endedError, EventStoreError } from "../../log/errors.js";
 import type { LogEntry, LogPage, Position, Retention } from "../../log/event-log.js";
@@ -22,14 +22,14 @@ export interface PostgresDriverParts {
   readonly maxPendingBytes: number;
 }
 
-/** The changes of one stream run one after the other. Each has a number by which the stream knows it a second time. */
+/** The changes of one stream run one after the other, each numbered so that the server recognises a repeated one. */
 export class PostgresDriver implements LogDriver {
   readonly #runner: StatementRunner;
   readonly #statements: Statements;
   readonly #wakeUps: PostgresWakeUps;
   readonly #sweeper: Sweeper;
   readonly #lanes: Lanes<never>;
-  /** Unique among all who ever append. */
+  /** Identifies this log among all that ever append. */
   readonly #writer = randomId();
   #calls = 0;
   #closed: Promise<void> | undefined;
@@ -52,7 +52,7 @@ export class PostgresDriver implements LogDriver {
     return this.#lanes.append(stream, event, retention);
   }
 
-  /** Sees what was asked for before; what is asked for after it need not wait for it. */
+  /** Waits for the changes that were asked for before it; later calls do not wait for it. */
   async read(stream: string, after: number, limit: number): Promise<LogPage | undefined> {
     await this.#lanes.settledOf(stream);
     const rows = await this.#runner.run(this.#statements.read, [toText(stream), after, limit]);
@@ -92,7 +92,7 @@ export class PostgresDriver implements LogDriver {
     });
   }
 
-  /** What was asked for before is still done, each within its time. */
+  /** Waits for everything that was asked for before. */
   close(): Promise<void> {
     this.#closed ??= this.#close();
     return this.#closed;
@@ -137,7 +137,7 @@ export class PostgresDriver implements LogDriver {
       const [stored] = await this.#runner.run(this.#statements.append, params, deadline);
       if (stored !== undefined) return { epoch: stored.text("epoch"), seq: stored.number("head") };
       const [state] = await this.#runner.run(this.#statements.appendState, [name, this.#writer], deadline);
-      // Deleted just now, or about to be made: the next attempt finds it so.
+      // The stream was deleted just now, or is about to be created, so that the next attempt succeeds.
       if (state === undefined) continue;
       const position = this.#storedBefore(stream, state, call);
       if (position !== undefined) return position;
@@ -145,7 +145,7 @@ export class PostgresDriver implements LogDriver {
     }
   }
 
-  /** Where an attempt of the same call has stored it, whose answer was lost. */
+  /** The position at which an earlier attempt of the same call, whose answer was lost, has stored the events. */
   #storedBefore(stream: string, state: Row, call: number): Position | undefined {
     const lastCall = state.number("last_call");
     if (lastCall < call) return undefined;
@@ -175,7 +175,7 @@ export class PostgresDriver implements LogDriver {
   }
 
   async #close(): Promise<void> {
-    // No call hangs, since each has a limit.
+    // None of this hangs, since every statement has a time limit.
     await Promise.all([this.#lanes.settled(), this.#wakeUps.close(), this.#sweeper.stop()]);
     await this.#wakeUps.told();
   }

@@ -1,11 +1,11 @@
-// Tells what the failure of a statement means: whether to try it again, whether it may have taken effect, which error to throw.
+// Tells from a failed statement whether to try again, whether it may have taken effect, and which error to throw.
 import { EventStoreError } from "../../log/errors.js";
 
-/** What an attempt to run a statement came to, when it came to nothing. */
+/** Why an attempt to run a statement failed. */
 export type Failure =
   /** The server answered with an error: `code` is its SQLSTATE. */
   | { readonly kind: "refused"; readonly code: string; readonly error: Error }
-  /** No answer: the connection broke, or there is none. `wasSent` unless it is known that there never was one. */
+  /** No answer: there is no connection any more. `wasSent` unless it is known that there never was one. */
   | { readonly kind: "disconnected"; readonly error: unknown; readonly wasSent: boolean };
 
 export function failureOf(error: unknown): Failure {
@@ -37,7 +37,7 @@ export function isPassing(failure: Failure): boolean {
   return failure.kind === "disconnected" || failure.code.startsWith("08") || PASSING.has(failure.code);
 }
 
-/** Whether the statement may have taken effect: an error of the server has undone it, but for those of its end. */
+/** Whether the statement may have taken effect. An error undoes it, unless the server was shutting down or crashing. */
 export function leavesOpen(failure: Failure): boolean {
   if (failure.kind === "disconnected") return failure.wasSent;
   return failure.code.startsWith("08") || /^(57P0[12]|40003)$/.test(failure.code);

@@ -1,11 +1,11 @@
-// Tells other processes by NOTIFY which streams have changed, and hears from them by LISTEN.
+// Tells other processes by NOTIFY which streams have changed, and learns by LISTEN what they have changed.
 import { EventStoreError, timeoutError } from "../../log/errors.js";
 import { within } from "../../log/waits.js";
 import type { PostgresPoolClient } from "./pool.js";
 import { Rest } from "./rest.js";
 import type { StatementRunner } from "./runner.js";
 
-/** A notification takes less than 8000 bytes. */
+/** Postgres limits a notification to less than 8000 bytes. */
 const TOPICS_PER_NOTIFICATION = 500;
 
 const NOTIFY = {
@@ -14,7 +14,7 @@ const NOTIFY = {
   isWrite: false,
 } as const;
 
-/** Between two attempts to listen. */
+/** How long the listener pauses between two attempts to connect. */
 const FIRST_PAUSE_MS = 50;
 const LONGEST_PAUSE_MS = 5000;
 
@@ -34,8 +34,8 @@ export function channelOf(schema: string): string {
 }
 
 /**
- * Tells the other processes which streams have changed: in a statement of its own, since a transaction that notifies
- * holds up every other one that does. One at a time; what changes meanwhile goes together in the next.
+ * Tells the other processes which streams have changed. It uses a statement of its own, since transactions that notify
+ * wait for each other. One statement runs at a time; what changes meanwhile goes together in the next.
  */
 export class Notifier {
   readonly #runner: StatementRunner;
@@ -68,7 +68,7 @@ export class Notifier {
         await this.#runner.run(NOTIFY, [this.#channel, topics.join(" ")]);
       }
     } catch {
-      // A wake-up is a hint, and all who listen look for themselves from time to time.
+      // A wake-up is only a hint: every process also polls from time to time.
       this.#topics.clear();
     } finally {
       this.#running = undefined;
@@ -80,10 +80,10 @@ export interface ListenerOptions {
   readonly connect: () => Promise<PostgresPoolClient>;
   readonly channel: string;
   readonly timeoutMs: number;
-  /** How often a silent connection is looked at. */
+  /** How often a silent connection is tested, in milliseconds. */
   readonly heartbeatMs: number;
   readonly onTopics: (topics: readonly string[]) => void;
-  /** It listens from now on, or again: what was notified before may have been missed. */
+  /** It has begun to listen, for the first time or again; notifications before this may have been missed. */
   readonly onListening: () => void;
   readonly onError: (error: EventStoreError) => void;
 }
@@ -151,7 +151,7 @@ export class Listener {
         await step(client.query("SELECT 1"));
       }
     } finally {
-      // Closed, and not given back: nobody else wants a connection that listens.
+      // Closed instead of given back, since nobody else wants a connection that listens.
       client.release(true);
     }
   }
@@ -161,7 +161,7 @@ export class Listener {
     try {
       return await step(connecting);
     } catch (error) {
-      // It may come all the same, later.
+      // The connection may still be made, later; then it goes back to the pool.
       connecting.then(
         (client) => client.release(),
         () => undefined,

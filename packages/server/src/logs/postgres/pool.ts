@@ -1,7 +1,7 @@
-// What the log needs of a Postgres pool, whichever library it is of, and the rows that its answers consist of.
+// Describes the pool of connections that the log needs, from whichever library, and reads the rows of its answers.
 import { EventStoreError } from "../../log/errors.js";
 
-/** What a statement is answered with. */
+/** The answer to a statement. */
 export interface PostgresResult {
   readonly rows: readonly unknown[];
 }
@@ -41,7 +41,7 @@ export function checkPool(pool: unknown): void {
   }
 }
 
-/** Whether the pool was ended, so that no statement can succeed any more: a `Pool` says `ending`, a `PGlite` says `closed`. */
+/** Whether the pool was ended, so that no statement can succeed: a `Pool` says `ending`, a `PGlite` says `closed`. */
 export function isEnded(pool: object): boolean {
   return ("ending" in pool && pool.ending === true) || ("closed" in pool && pool.closed === true);
 }

@@ -1,4 +1,4 @@
-// The event log on Postgres, for many machines, any of which may append to any stream: its options and its parts.
+// The event log on Postgres, for many machines that may all append to any stream: checks options and joins the parts.
 import { checkedLog, type LogDriver } from "../../log/checked-log.js";
 import { EventStoreError } from "../../log/errors.js";
 import type { EventLog } from "../../log/event-log.js";
@@ -26,33 +26,33 @@ export interface PostgresLogOptions {
   /**
    * How followers learn of what other processes append.
    *
-   * - `notify`: at once. While the log has had subscribers it keeps one connection of the pool to `LISTEN`, and each
-   *   process tells of its appends in statements of their own. Not through a pooler that shares connections between
-   *   transactions.
+   * - `notify`: at once. From its first subscriber on, the log keeps one connection of the pool for `LISTEN`, and each
+   *   process announces its appends in separate statements. This does not work through a pooler that shares
+   *   connections between transactions.
    * - `poll`: within `pollIntervalMs`, by one statement for all streams that are followed.
    *
    * @defaultValue "notify" where the pool has `connect`, else "poll"
    */
   readonly wakeUp?: "notify" | "poll";
   /**
-   * How often followed streams are looked at, in milliseconds. With `notify` this finds what nobody could tell of any
-   * more, as when a process ends between an append and its notification.
+   * How often followed streams are polled, in milliseconds. With `notify` this finds appends that were never
+   * announced, as when a process ends between an append and its notification.
    *
    * @defaultValue 1000 with `poll`, 15000 with `notify`
    */
   readonly pollIntervalMs?: number;
-  /** How often a silent connection for wake-ups is looked at, in milliseconds. @defaultValue 10000 */
+  /** How often a silent connection for wake-ups is tested, in milliseconds. @defaultValue 10000 */
   readonly heartbeatMs?: number;
   /**
-   * How long a call to the server may take in all, in milliseconds, the wait for a connection of the pool and attempts
-   * after a broken one included. An append that has to wait for others of its stream may take longer.
+   * How long a call to the server may take in all, in milliseconds, including the wait for a connection of the pool
+   * and new attempts after a broken one. An append that has to wait for others of its stream may take longer.
    *
    * @defaultValue 5000
    */
   readonly timeoutMs?: number;
   /**
-   * How long what has expired or was deleted may stay in the tables, in milliseconds: so often all streams are looked
-   * at. Nothing of it is ever returned, swept or not.
+   * How often all streams are searched for events that have expired or were deleted, in milliseconds: they may stay in
+   * the tables for that long. They are never returned, whether or not they have been removed.
    *
    * @defaultValue 60000
    */
@@ -60,16 +60,16 @@ export interface PostgresLogOptions {
   /** The largest payload that `append` takes, in bytes of UTF-8. @defaultValue 16 MiB */
   readonly maxPayloadBytes?: number;
   /**
-   * How much may wait to be stored at a time, in bytes: the payloads, and about 500 bytes for each. Past it, `append`
-   * fails with `overloaded`, and nothing of it is stored.
+   * How many bytes of events may wait to be stored: the payloads, and 500 bytes for each event. An append beyond it
+   * fails with `overloaded` and stores nothing.
    *
    * @defaultValue 256 MiB
    */
   readonly maxPendingBytes?: number;
   /**
-   * Called when something fails that no call waits for. The connection for wake-ups breaks, or cannot be made: nothing
-   * is lost by it, another one is made, and then followers are woken to look for themselves. Or what has expired could
-   * not be removed: it is tried again after `sweepIntervalMs`. Must not throw.
+   * Called when something fails that no call waits for. Either the connection for wake-ups breaks or cannot be made;
+   * nothing is lost then, the log connects again, and followers are woken so that they read. Or expired events could
+   * not be removed; the log tries again after `sweepIntervalMs`. Must not throw.
    *
    * @defaultValue nothing is called
    */
@@ -83,12 +83,12 @@ export interface PostgresLogOptions {
  * An append is one statement, and so is a page of a read. Appends to one stream that come while another is under way
  * go together in one statement. The pool is never closed by the log; as `pg` says, it needs a listener for `error`.
  *
- * When a connection breaks, an append is tried again; the server knows it when it comes a second time, so it is not
- * stored twice. What finally fails is an {@link EventStoreError} whose `mayHaveHappened` says whether the event may be
- * stored all the same.
+ * When a connection breaks, an append is tried again. The server recognises a repeated append, so that the event is
+ * not stored twice. If the append fails in the end, `mayHaveHappened` of the {@link EventStoreError} says whether the
+ * event may be stored all the same.
  *
- * What an acknowledged append outlives is the server's affair: by default any crash; with `synchronous_commit = off`,
- * not that of the server in the next moment.
+ * The server's settings decide what an acknowledged append survives: by default every crash; with
+ * `synchronous_commit = off`, not a crash of the server in the next moment.
  *
  * @throws {EventStoreError} `invalid-option`, also for a pool that was ended.
  */

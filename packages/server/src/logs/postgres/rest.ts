@@ -1,8 +1,9 @@
-// A rest of a background loop, which ends after its time, with a signal, or as soon as there is something to do.
+// Lets a background loop rest until its time is over, a signal aborts, or there is something to do.
 import { unref } from "../../log/waits.js";
 
+/** One rest, which begins when it is made. */
 export class Rest {
-  /** Resolves when the rest has ended, however it did. */
+  /** Resolves when the rest has ended, for whichever reason. */
   readonly ended: Promise<void>;
   readonly #signal: AbortSignal;
   readonly #timer: ReturnType<typeof setTimeout>;
@@ -20,7 +21,7 @@ export class Rest {
     if (signal.aborted) this.end();
   }
 
-  /** Ends it now: there is something to do. */
+  /** Ends the rest at once. */
   readonly end = (): void => {
     clearTimeout(this.#timer);
     this.#signal.removeEventListener("abort", this.end);

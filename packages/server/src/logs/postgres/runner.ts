@@ -9,7 +9,7 @@ const LONGEST_PAUSE_MS = 500;
 
 /** A statement, and whether it changes anything. */
 export interface Statement {
-  /** For messages: what could not be done. */
+  /** Names in messages what could not be done. */
   readonly operation: string;
   readonly text: string;
   readonly isWrite: boolean;

@@ -9,24 +9,25 @@ import { checkPool, type PostgresPool } from "./pool.js";
 export const DEFAULT_SCHEMA = "resumable_mcp";
 /** The version of the tables below. */
 const SCHEMA_VERSION = 1;
-/** Given by the migration when the tables are of a newer release. In the class that SQL leaves to applications. */
+/** The SQLSTATE that the migration raises for tables of a newer release, in a class that SQL leaves to applications. */
 const NEWER_TABLES = "RM001";
 
 export interface MigrateOptions {
-  /** The schema of the log's tables, made when it is not there. As for the log. @defaultValue "resumable_mcp" */
+  /** The schema of the log's tables, the same as for the log. Created if missing. @defaultValue "resumable_mcp" */
   readonly schema?: string;
-  /** How long it may take, the wait for others who do the same included, in milliseconds. @defaultValue 60000 */
+  /** How long it may take, in milliseconds, including the wait for other migrations. @defaultValue 60000 */
   readonly timeoutMs?: number;
 }
 
 /**
- * Makes the tables that `postgresLog` needs, or brings them to the version of this release. All of it or nothing, and
- * safe to run by several processes at once, and again and again: those after the first find nothing to do.
+ * Makes the tables that `postgresLog` needs, or brings them to the version of this release, in one transaction. Several
+ * processes may run it at once, and any number of times: those after the first find nothing to do.
  *
  * The pool's user must own the schema, or be allowed to create one in the database. The user of the log needs `USAGE`
  * on the schema, and `SELECT`, `INSERT`, `UPDATE` and `DELETE` on its tables.
  *
- * @throws {EventStoreError} `invalid-option`; `backend` when the server refuses it, or has tables of a newer release; `timeout`.
+ * @throws {EventStoreError} `invalid-option`; `backend` when the server refuses it, or has tables of a newer release;
+ *   `timeout`.
  */
 export async function migratePostgresLog(pool: PostgresPool, options: MigrateOptions = {}): Promise<void> {
   checkPool(pool);

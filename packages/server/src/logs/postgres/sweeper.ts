@@ -1,23 +1,23 @@
-// Removes the rows of expired, dropped and deleted events from the tables, a bounded number at a time.
+// Removes the rows of expired, dropped and deleted events from the tables, a limited number at a time.
 import { EventStoreError } from "../../log/errors.js";
 import { Rest } from "./rest.js";
 import type { StatementRunner } from "./runner.js";
 import { type Statements, toText } from "./statements.js";
 
-/** One statement looks at so many streams, or removes at most so many events of one. */
+/** How many streams one statement looks at, and how many events of one stream it removes at most. */
 const STREAMS_PER_STATEMENT = 64;
 const EVENTS_PER_STATEMENT = 500;
-/** So many deleted streams are cleared in one statement. */
+/** How many deleted streams one statement clears. */
 const DELETED_PER_STATEMENT = 16;
-/** A stream that was appended to is looked at after so many events, so that it holds not many more than it may. */
+/** After this many appended events a stream is trimmed, so that it does not hold many more than it may. */
 const APPENDS_BEFORE_TRIM = 64;
-/** Of so many streams the appends are counted; of others the laps take care. */
+/** For how many streams appends are counted. The laps over all streams take care of the others. */
 const MAX_COUNTED_STREAMS = 10_000;
 /** Between two statements, in milliseconds. */
 const PAUSE_MS = 10;
 const FIRST_KEY = "";
 
-/** Bounded statements, one after the other and beside everything else, never on the way of an append or a read. */
+/** Runs small statements one after the other in the background; no append and no read waits for them. */
 export class Sweeper {
   readonly #runner: StatementRunner;
   readonly #statements: Statements;
@@ -60,7 +60,7 @@ export class Sweeper {
 
   async #run(intervalMs: number): Promise<void> {
     const { signal } = this.#closing;
-    // Processes that were started together shall not sweep together.
+    // Processes that were started together must not sweep together.
     let lapAt = performance.now() + intervalMs * Math.random();
     while (!signal.aborted) {
       const rest = new Rest(Math.max(0, lapAt - performance.now()), signal);
@@ -127,7 +127,7 @@ export class Sweeper {
   }
 }
 
-/** A function, so that the compiler does not take what it saw before a wait for granted. */
+/** A function, since the compiler would assume after a wait what it saw before it. */
 function isAborted(signal: AbortSignal): boolean {
   return signal.aborted;
 }

@@ -1,20 +1,20 @@
-// Wakes the subscribers of streams, after changes of this process and, by notification or polling, after those of others.
+// Wakes the subscribers of streams after changes by this process and, by notifications and polling, by other processes.
 import { WakeUps } from "../../log/wake-ups.js";
 import { Listener, type ListenerOptions, Notifier, topicOf } from "./notifications.js";
 import { Rest } from "./rest.js";
 import type { StatementRunner } from "./runner.js";
 import { fromText, type Statements, toText } from "./statements.js";
 
-/** So many streams are looked at in one statement. */
+/** How many streams one statement looks at. */
 const STREAMS_PER_STATEMENT = 1000;
 
 export interface PostgresWakeUpsOptions extends Pick<PollerOptions, "runner" | "statements"> {
   readonly pollIntervalMs: number;
-  /** How to listen; without it there is polling alone. */
+  /** How to listen; without it the log only polls. */
   readonly listening: Omit<ListenerOptions, "onTopics" | "onListening"> | undefined;
 }
 
-/** The subscribers of streams, woken by what this log does and by what all others do. */
+/** The subscribers of streams, woken by changes of this log and of all others on the same tables. */
 export class PostgresWakeUps {
   readonly #options: PostgresWakeUpsOptions;
   readonly #local = new WakeUps();
@@ -41,7 +41,7 @@ export class PostgresWakeUps {
     };
   }
 
-  /** A change of this log is done, or may have been done. */
+  /** This log has changed the stream, or may have. */
   changed(stream: string): void {
     this.#local.wake(stream);
     this.#notifier?.changed(stream);
@@ -66,7 +66,7 @@ export class PostgresWakeUps {
     else others.add(stream);
     this.#poller.follow(stream);
     if (listening === undefined) return;
-    // Kept once it is made: followers come and go, and a connection costs more than it does at rest.
+    // Kept once it is made: followers come and go, and a new connection costs more than an idle one.
     this.#listener ??= new Listener({
       ...listening,
       onTopics: (topics) => {
@@ -93,7 +93,7 @@ interface PollerOptions {
   readonly onChange: (stream: string) => void;
 }
 
-/** Looks from time to time whether one of the followed streams has changed; all of them in one statement. */
+/** Looks from time to time which of the followed streams have changed. */
 class Poller {
   readonly #options: PollerOptions;
   readonly #closing = new AbortController();
@@ -124,7 +124,7 @@ class Poller {
     for (;;) {
       await new Rest(this.#options.intervalMs, signal).ended;
       if (signal.aborted || this.#versions.size === 0) break;
-      // What is failing is reported by the calls of the log; a poll that fails is followed by another.
+      // The calls of the log report what is failing; after a failed poll comes another one.
       await this.#look().catch(() => undefined);
     }
     this.#running = undefined;

@@ -1,8 +1,7 @@
-// What the log needs of a SQLite handle, and what evens out the differences between the libraries that provide one: how
-// they say that a database is closed or in a transaction, how they number their errors, and how they return rows.
+// Describes the SQLite handle that the log needs, and evens out the differences between the libraries that provide one.
 import { EventStoreError } from "../../log/errors.js";
 
-/** What is bound to a statement and comes out of a row. */
+/** A value that is bound to a statement. */
 export type SqliteValue = string | number | bigint | null;
 
 /** A prepared statement, as far as the log needs it. */
@@ -48,8 +47,8 @@ export function isBusy(error: unknown): boolean {
 }
 
 /**
- * Whether a commit that failed may be found done after a crash: when the disk failed in the midst of it, or when the
- * database does not say why. Otherwise SQLite has rolled it back.
+ * Whether a commit that failed may turn out to be done after a crash: when the disk failed in the middle of it, or when
+ * the database does not say why. Otherwise SQLite has rolled it back.
  */
 export function mayHaveCommitted(error: unknown): boolean {
   return isOf(IO_ERROR, error) ?? true;
@@ -66,7 +65,7 @@ function isOf(code: { number: number; name: string }, error: unknown): boolean |
   return error.code === code.name || error.code.startsWith(`${code.name}_`);
 }
 
-/** What a failure of the database becomes for the log's callers. */
+/** The error that the log's callers get for a failure of the database. */
 export function backendError(what: string, cause: unknown, mayHaveHappened = false): EventStoreError {
   if (cause instanceof EventStoreError) return cause;
   const detail = cause instanceof Error ? cause.message : String(cause);

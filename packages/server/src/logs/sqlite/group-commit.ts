@@ -1,4 +1,4 @@
-// Group commit: runs the writes of one turn of the event loop in one transaction, and answers each after the commit.
+// Runs the writes of one turn of the event loop in one transaction (group commit), and answers each after the commit.
 import { EventStoreError } from "../../log/errors.js";
 import type { PendingBytes } from "../../log/lanes.js";
 import { nextTurn } from "../../log/waits.js";
@@ -13,13 +13,11 @@ import {
 } from "./database.js";
 import type { Statements } from "./statements.js";
 
-/*
- * A transaction is bounded, so that the event loop turns between two of them. What waits beyond goes into the next.
- */
+/** A transaction is limited, so that the event loop turns between two of them. What is beyond goes into the next. */
 const MAX_OPERATIONS_PER_TRANSACTION = 512;
 const MAX_BYTES_PER_TRANSACTION = 4 * 1024 * 1024;
 
-/** Between two tries for a lock that another process holds; on top of SQLite's own short wait. */
+/** The pause between two tries for a lock that another process holds, on top of SQLite's own short wait. */
 const FIRST_RETRY_MS = 1;
 const MAX_RETRY_MS = 50;
 
@@ -28,7 +26,7 @@ export interface GroupCommitOptions {
   readonly timeoutMs: number;
   /** The bound on all operations that wait. */
   readonly pending: PendingBytes;
-  /** Called when a transaction failed: what was remembered of it did not happen. */
+  /** Called when a transaction failed, so that nothing it did is remembered. */
   readonly onRollback: () => void;
 }
 
@@ -37,16 +35,16 @@ export interface Operation<Result> {
   readonly stream: string;
   /** The size of its payload, for the bound of a transaction. */
   readonly bytes: number;
-  /** The change by one statement; `undefined`, with nothing written, when it takes more. */
+  /** Makes the change by one statement; `undefined`, with nothing written, when that is not enough. */
   readonly runAlone?: () => Result | undefined;
-  /** The change within a transaction. An {@link EventStoreError} fails this operation alone. */
+  /** Makes the change within a transaction. An {@link EventStoreError} fails this operation alone. */
   readonly run: () => Result;
 }
 
-/** An operation that waits; once it has run, it gives the function that answers its caller. */
+/** An operation that waits. Running it returns the function that answers its caller after the commit. */
 interface Pending extends Operation<() => void> {
   readonly runAlone: () => (() => void) | undefined;
-  /** When it is given up, on the clock of `performance.now`. */
+  /** When it stops waiting for the lock, on the clock of `performance.now`. */
   readonly deadline: number;
   readonly reject: (error: unknown) => void;
 }
@@ -125,7 +123,7 @@ export class GroupCommit {
     else this.#becomeIdle();
   }
 
-  /** A statement outside a transaction is one, without the cost of two more statements. */
+  /** A statement outside a transaction is a transaction by itself, and saves two more statements. */
   #commitAlone(batch: readonly Pending[]): (() => void)[] | undefined {
     const [only, ...others] = batch;
     if (only === undefined || others.length > 0) return undefined;
@@ -135,7 +133,7 @@ export class GroupCommit {
       return answer === undefined ? undefined : [answer];
     } catch (error) {
       this.#options.onRollback();
-      // Whether the commit within the statement reached the file, nobody can tell.
+      // Nobody can tell whether the commit within the statement reached the file.
       throw isBusy(error) ? error : backendError("in a write", error, mayHaveCommitted(error));
     }
   }
@@ -186,7 +184,7 @@ export class GroupCommit {
       return;
     }
     this.#isScheduled = true;
-    // Not in step with the other process: each waits a random part of its delay.
+    // Each process waits a random part of its delay, so that they do not keep in step.
     setTimeout(() => this.#commitNext(), FIRST_RETRY_MS + Math.random() * this.#retryMs);
     this.#retryMs = Math.min(MAX_RETRY_MS, 2 * this.#retryMs);
   }

@@ -1,18 +1,18 @@
-// Opens a database for the log: sets the write-ahead log and the fsync level, and creates the tables if they are missing.
+// Opens a database for the log: sets the write-ahead log and the fsync level, and creates the tables that are missing.
 import { EventStoreError } from "../../log/errors.js";
 import { backendError, checkOpen, firstRow, isBusy, rollBack, type SqliteDatabase } from "./database.js";
 
 /** The version of the tables below. A file with a newer one was written by a newer release and is refused. */
 const SCHEMA_VERSION = 1;
 
-/** How long opening waits for another process that opens, or holds the lock: the one time that we block for long. */
+/** How long opening waits for another process that holds the lock. Nothing else blocks for long. */
 const OPENING_BUSY_TIMEOUT_MS = 5000;
 const MAX_OPENING_TRIES = 10;
 
 /*
  * A stream is a row with its name and epoch, and its events. What changes with each append (head, floor, the sum of
  * bytes, the retention) is kept in the newest event's row, so that an append writes one row into one table. That row
- * therefore stays for as long as the stream does; when the event itself is gone, without its payload.
+ * therefore stays for as long as the stream does; only its payload goes when the event itself is gone.
  *
  * A stream that was deleted loses its name, so that a new one can take it, and its rows go in steps of their own. Ids
  * are never used again (AUTOINCREMENT), so that a process with an old one cannot write into a new stream.
@@ -42,11 +42,11 @@ const TABLES = `
   ) WITHOUT ROWID;
 `;
 
-/** How much of what was acknowledged outlives a power cut: SQLite's `synchronous`. */
+/** How much of what was acknowledged survives a power cut: SQLite's `synchronous`. */
 export type Durability = "full" | "normal" | "off";
 
 /**
- * Makes the database fit for the log: write-ahead log, fsync level, tables. Blocks for at most some seconds while
+ * Prepares the database: write-ahead log, fsync level, tables. Blocks for at most some seconds while
  * another process does the same.
  *
  * @throws {EventStoreError} `backend` when the database is closed, read-only, no database, locked by others for too
@@ -77,7 +77,7 @@ function useWriteAheadLog(database: SqliteDatabase): void {
       );
     } catch (error) {
       if (!isBusy(error) || tries >= MAX_OPENING_TRIES) throw error;
-      // The change of mode does not wait for other connections as the busy timeout says; a transaction does.
+      // A change of mode ignores the busy timeout and does not wait for other connections; a transaction does.
       database.exec("BEGIN IMMEDIATE; COMMIT");
     }
   }

@@ -1,4 +1,4 @@
-// The event log in a SQLite database, whose streams survive a restart of the process on one machine.
+// The event log in a SQLite database on one machine, whose streams survive a restart of the process.
 import { type CheckedEvent, checkedLog, type LogDriver } from "../../log/checked-log.js";
 import { EventStoreError, closedError } from "../../log/errors.js";
 import type { EventLog, LogPage, Position, Retention } from "../../log/event-log.js";
@@ -22,13 +22,13 @@ export interface SqliteLogOptions {
    * acknowledged, whatever is chosen here.
    *
    * - `"full"`: nothing. Each transaction waits for the disk; since the appends of one turn of the event loop share
-   *   one, this is dear only when they come one at a time.
+   *   one, this is expensive only when they come one at a time.
    * - `"normal"`: the newest acknowledged events, as many as came since the last checkpoint (SQLite makes one every
    *   thousand pages, about 4 MB). The file stays sound. But the stream goes back to an earlier head, and later events
    *   get the positions of the lost ones: a client that had seen those misses as many of the new ones.
    * - `"off"`: as with `"normal"`, and the file may be corrupt, so that nothing can be read.
    *
-   * See sqlite.org/pragma.html#pragma_synchronous. A disk that does not keep what it says it wrote spoils each of them.
+   * See sqlite.org/pragma.html#pragma_synchronous. None of them helps with a disk that says it wrote what it did not.
    *
    * @defaultValue "full"
    */
@@ -44,20 +44,20 @@ export interface SqliteLogOptions {
    */
   readonly busyTimeoutMs?: number;
   /**
-   * How many bytes of events may wait for the lock or for their turn. Past it an append fails with `overloaded`, and
-   * nothing of it is stored.
+   * How many bytes of events may wait for the lock or for their turn: the payloads, and 500 bytes for each event. An
+   * append beyond it fails with `overloaded` and stores nothing.
    *
    * @defaultValue 256 MiB
    */
   readonly maxPendingBytes?: number;
   /**
-   * How often the file is looked at for what other processes appended, in milliseconds, while somebody subscribes: so
-   * late may their wake-ups come. Those of this process come at once.
+   * How often the file is checked for appends by other processes, in milliseconds, while there are subscribers. Their
+   * wake-ups may come that late; those of this process come at once.
    *
    * @defaultValue 50
    */
   readonly pollIntervalMs?: number;
-  /** Between two laps that remove expired rows from the file, in milliseconds. @defaultValue 60 000 */
+  /** How often expired rows are removed from the file, in milliseconds. @defaultValue 60 000 */
   readonly sweepIntervalMs?: number;
   /** The clock, in milliseconds. Processes on one file must agree on it. @defaultValue Date.now */
   readonly now?: () => number;
@@ -161,7 +161,7 @@ class SqliteLog implements LogDriver {
       try {
         return this.#streams.read(stream, after, limit, this.#now());
       } catch (error) {
-        // Readers do not wait for writers; but all wait while a process repairs what a killed one left behind.
+        // Readers do not wait for writers, but everybody waits while a process repairs what a killed one left behind.
         if (!isBusy(error) || performance.now() >= deadline) throw backendError("in a read", error);
       }
       await new Promise((resolve) => setTimeout(resolve, BUSY_READ_RETRY_MS));

@@ -1,4 +1,4 @@
-// The SQL statements of the log, prepared once for each handle, and how they store text.
+// The SQL statements of the log, prepared once for each handle, and the encoding of the text that they store.
 import type { SqliteDatabase } from "./database.js";
 
 /*
@@ -49,7 +49,7 @@ export function prepareStatements(database: SqliteDatabase) {
     remove: prepare("DELETE FROM resumable_mcp_streams WHERE id = ?"),
     firstAppend: prepare(FIRST_APPEND),
     append: prepare(APPEND),
-    // Without the seq: as many rows as there are numbers in the range are those numbers, and half as much to hand over.
+    // Without the seq, which follows from the place in a range without holes: half as much to hand over.
     page: prepare(
       "SELECT payload FROM resumable_mcp_events WHERE stream = ? AND seq BETWEEN ? AND ? ORDER BY seq",
     ),

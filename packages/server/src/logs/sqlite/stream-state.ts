@@ -1,9 +1,9 @@
-// What the rows of a stream say of it (its head, its floor, its retention), and the memory of it between two appends.
+// Reads the state of a stream (head, floor, retention) from its rows, and remembers it between two appends.
 import { forgetAfterMs } from "../../log/retention.js";
 import { firstRow, type Row } from "./database.js";
 import type { Statements } from "./statements.js";
 
-/** A stream as the newest event's row tells it. Kept between appends, and true until another process appends. */
+/** The state of a stream, read from its newest event's row. It holds until another process appends. */
 export interface StreamState {
   readonly id: number;
   readonly epoch: string;
@@ -17,9 +17,9 @@ export interface StreamState {
   floorAt: number | undefined;
   ttlMs: number | null;
   headTtlMs: number | null;
-  /** Of the payloads of all events there ever were. */
+  /** The payloads of all events there ever were, in bytes. */
   bytes: number;
-  /** At least so many bytes of them are of dropped events. */
+  /** At least this many of those bytes belong to dropped events. */
   droppedBytes: number;
   /** Rows below this seq are gone, or are left to the sweeper. */
   trimmedTo: number;
@@ -65,7 +65,7 @@ export function storedStream(row: Row): StreamState {
   };
 }
 
-/** Whether the stream is to be taken for one that is not there, head and all. */
+/** Whether the stream is forgotten, head and all, although it still has rows. */
 export function isForgotten(state: StreamState, now: number): boolean {
   const limit = forgetAfterMs(state, state.isEnded);
   return limit !== null && now - state.at > limit;
@@ -94,10 +94,10 @@ function timeOf(statements: Statements, id: number, seq: number): number | undef
   return firstRow(statements.at.all(id, seq))?.number("at");
 }
 
-/** So many streams' states are kept, and at most as many again that were used before them. */
+/** How many states are kept in the young generation, and at most in the old one. */
 const MAX_RECENT_STREAMS = 5000;
 
-/** The states of the streams that were appended to lately: two generations, so that each step takes constant time. */
+/** The states of recently used streams, in two generations, so that each step takes constant time. */
 export class RecentStreams {
   #young = new Map<string, StreamState>();
   #old = new Map<string, StreamState>();

@@ -1,4 +1,4 @@
-// Reads streams, appends to them, ends and deletes them, each by the fewest statements, and applies their retention.
+// Reads streams, appends to them, ends and deletes them, with few statements, and applies their retention.
 import { EventStoreError, endedError } from "../../log/errors.js";
 import type { LogEntry, LogPage, Position, Retention } from "../../log/event-log.js";
 import { randomId } from "../../log/text.js";
@@ -13,10 +13,10 @@ import {
   type StreamState,
 } from "./stream-state.js";
 
-/** Rows of dropped events go when there are so many of them, or so many bytes came since: one step for many appends. */
+/** Dropped events are removed when there are this many, or this many bytes came since: one step for many appends. */
 const DROPPED_ROWS_TO_TRIM = 64;
 const BYTES_TO_TRIM = 1024 * 1024;
-/** More rows than that are not removed in one step; a backlog shrinks over the next ones. */
+/** At most this many rows are removed in one step; a backlog shrinks over the next ones. */
 const MAX_ROWS_PER_TRIM = 256;
 
 /** An event on its way into the log. */
@@ -58,7 +58,7 @@ export class Streams {
   /**
    * Appends by a single statement, which is its own transaction.
    *
-   * @returns `undefined` when it takes more than that; nothing was written then.
+   * @returns `undefined` when one statement is not enough; nothing was written then.
    */
   appendAlone(event: NewEvent): Position | undefined {
     const state = this.#recent.get(event.stream);
@@ -98,7 +98,7 @@ export class Streams {
     this.#statements.unname.run(encodeText(stream));
   }
 
-  /** What is known may not be true any more, as after a transaction that failed. */
+  /** Forgets the remembered states, which may be wrong after a transaction that failed. */
   forgetAll(): void {
     this.#recent.clear();
   }

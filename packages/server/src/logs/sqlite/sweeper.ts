@@ -4,16 +4,13 @@ import { checkOpen, firstRow, rollBack, Row, type SqliteDatabase } from "./datab
 import type { Statements } from "./statements.js";
 import { firstReadable, isForgotten, storedStream } from "./stream-state.js";
 
-/** One step looks at so many streams and removes at most so many rows, in a transaction of its own. */
+/** How many streams one step looks at, and how many rows it removes at most, in a transaction of its own. */
 const STREAMS_PER_STEP = 64;
 const ROWS_PER_STEP = 500;
-/** Between two steps of one lap, in milliseconds. */
+/** The pause between two steps of one lap, in milliseconds. */
 const STEP_PAUSE_MS = 20;
 
-/**
- * Removes the rows of what has expired or was deleted: in laps over all streams, in bounded steps, on a timer that
- * does not keep the process alive. Never on the way of an append or a read.
- */
+/** Goes over all streams in laps, on a timer that does not keep the process alive. No append or read waits for it. */
 export class Sweeper {
   readonly #database: SqliteDatabase;
   readonly #statements: Statements;
@@ -33,7 +30,7 @@ export class Sweeper {
     this.#schedule(intervalMs);
   }
 
-  /** There is something to remove: does not wait for the next lap. */
+  /** Sweeps without waiting for the next lap, since there is something to remove. */
   sweepSoon(): void {
     if (!this.#isSoon) this.#schedule(STEP_PAUSE_MS);
   }
@@ -57,7 +54,7 @@ export class Sweeper {
       checkOpen(this.#database);
       isLapDone = this.#sweepDeleted() && this.#sweepStreams();
     } catch {
-      // Nobody waits for a sweep. Whoever uses the log learns of a failing database; the lock comes free again.
+      // Nobody waits for a sweep. A lock comes free again, and other failures show in the calls of the log.
       isLapDone = true;
     }
     this.#schedule(isLapDone ? this.#intervalMs : STEP_PAUSE_MS);

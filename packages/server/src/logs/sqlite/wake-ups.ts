@@ -1,12 +1,12 @@
-// Wakes the subscribers of streams: at once after changes of this process, and by polling the file after those of others.
+// Wakes the subscribers of streams: at once after changes by this process, by polling the file after those by others.
 import { unref } from "../../log/waits.js";
 import { WakeUps } from "../../log/wake-ups.js";
 import { backendError, checkOpen, firstRow, type SqliteDatabase } from "./database.js";
 import type { Statements } from "./statements.js";
 
 /**
- * Other connections' commits are noticed by `PRAGMA data_version`, which changes with their commits and not with our
- * own. SQLite has nothing that would tell another process; so this asks, while somebody subscribes.
+ * Polls `PRAGMA data_version`, which changes with the commits of other connections and not with our own, while there
+ * are subscribers. SQLite has nothing that would tell another process of a commit.
  */
 export class SqliteWakeUps {
   readonly #database: SqliteDatabase;
@@ -62,7 +62,7 @@ export class SqliteWakeUps {
     try {
       version = this.#readVersion();
     } catch {
-      // A subscriber who is woken reads, and is told what is wrong; once is enough.
+      // A subscriber that is woken reads, and learns then what is wrong; one wake-up is enough.
     }
     if (version === this.#version) return;
     this.#version = version;
