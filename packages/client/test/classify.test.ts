@@ -25,8 +25,9 @@ const ENDED: Outcome = { kind: "ended" };
 const SENT: Outcome = { kind: "unreachable", unsent: false };
 const UNSENT: Outcome = { kind: "unreachable", unsent: true };
 
-/** A verdict in one word: a failure by its code. */
-const word = (verdict: Verdict): string => (verdict.kind === "fail" ? verdict.code : verdict.kind);
+/** A verdict in one word: a failure by its code, and what the standalone stream makes of a lost cursor by its own. */
+const word = (verdict: Verdict): string =>
+  verdict.kind === "fail" ? verdict.code : verdict.kind === "restart" ? "cursor-lost" : verdict.kind;
 
 describe("classify", () => {
   it("is done with the final response, whatever the stream", () => {
@@ -97,6 +98,22 @@ describe("classify", () => {
     );
     expect(verdicts).toEqual(["retry", "retry", "not-sse"]);
     expect(word(classify({ kind: "unreadable" }, { ...HARMLESS, unreadable: 1 }))).toBe("not-sse");
+  });
+
+  it("lets the standalone stream go on from now when its cursor is lost, and fails any other one", () => {
+    const restart = { kind: "restart", mayHaveMissed: true };
+    expect(classify(refused(410), { ...LISTEN, hasCursor: true })).toEqual(restart);
+    expect(classifyPing(200, { ...LISTEN, hasCursor: true })).toEqual(restart);
+    expect(classify(refused(410), RESUME)).toEqual({ kind: "fail", code: "cursor-lost" });
+    expect(classifyPing(200, RESUME)).toEqual({ kind: "fail", code: "cursor-lost" });
+  });
+
+  it("expects messages to be missed only where a standalone stream is refused with 409", () => {
+    const mayHaveMissed = (status: number, facts: StreamFacts): unknown => classify(refused(status), facts);
+    expect(mayHaveMissed(409, LISTEN)).toEqual({ kind: "retry", mayHaveMissed: true });
+    expect(mayHaveMissed(409, RESUME)).toEqual({ kind: "retry", mayHaveMissed: false });
+    expect(mayHaveMissed(503, LISTEN)).toEqual({ kind: "retry", mayHaveMissed: false });
+    expect(classify(ENDED, LISTEN)).toEqual({ kind: "retry", mayHaveMissed: false });
   });
 
   it("does not go on with a peer that breaks the protocol", () => {

@@ -1,3 +1,7 @@
+// Decides when a stream tries again: how long it waits before each attempt, which waits may end early, and when it
+// gives up. Pure: the time and the random number come in as arguments.
+import type { Outcome } from "./classify.js";
+
 /** The longest `retry:` of a server that is followed, in milliseconds: five minutes. */
 export const MAX_RETRY_MS = 300_000;
 
@@ -40,4 +44,102 @@ export function parseRetryAfter(value: string | null, now: number): number | und
   if (value === null) return undefined;
   const at = /^\d+$/.test(value.trim()) ? now + Number(value) * 1000 : Date.parse(value);
   return Number.isNaN(at) ? undefined : Math.max(0, at - now);
+}
+
+/** How often a wait may end early for each one that was waited out: other streams may get through all the time. */
+const EARLY_ATTEMPTS = 4;
+
+/** How one connection of a stream went. */
+export interface Ended {
+  readonly outcome: Outcome;
+  /** Whether the stream moved on, be it by a priming event: the server still knows it. */
+  readonly heard: boolean;
+  /** Whether a new message came, or the connection lasted, or the server is polled. */
+  readonly progressed: boolean;
+}
+
+/** The wait before the next attempt. */
+export interface Wait {
+  /** Which attempt since the last progress it leads to, from 1. */
+  readonly attempt: number;
+  /** How long, in milliseconds. Negative when the time budget was used up before. */
+  readonly waitMs: number;
+  /** How much of it no wake-up cuts short, in milliseconds. */
+  readonly firmMs: number;
+}
+
+/** The retries of one stream: how many since it last made progress, and how much of its time budget they used up. */
+export class RetryState {
+  readonly #budgetMs: number;
+  #attempts = 0;
+  /** Of the attempts, those that a wake-up brought forward. They do not lengthen the waits. */
+  #early = 0;
+  #unreadable = 0;
+  #spentMs = 0;
+  #brokenSince: number | undefined;
+
+  /** @param budgetMs - how long the stream may be without a connection, in milliseconds */
+  constructor(budgetMs: number) {
+    this.#budgetMs = budgetMs;
+  }
+
+  /** How often in a row the server answered with something unreadable. */
+  get unreadable(): number {
+    return this.#unreadable;
+  }
+
+  /** Whether the stream was without a connection for as long as it may be. */
+  get isExhausted(): boolean {
+    return this.#spentMs >= this.#budgetMs;
+  }
+
+  /** A connection came about. @returns the outage that it ended, if there was one */
+  connected(now: number): { readonly attempts: number; readonly downMs: number } | undefined {
+    const since = this.#brokenSince;
+    this.#brokenSince = undefined;
+    return since === undefined ? undefined : { attempts: this.#attempts, downMs: now - since };
+  }
+
+  /**
+   * A connection ended.
+   *
+   * @param waitedMs - how long it took until the server answered, in milliseconds
+   */
+  ended(
+    { heard, outcome, progressed }: Ended,
+    { isOffline, method, waitedMs }: { isOffline: boolean; method: "GET" | "POST"; waitedMs: number },
+  ): void {
+    if (progressed) this.#attempts = this.#early = 0;
+    this.#unreadable = outcome.kind === "unreadable" ? this.#unreadable + 1 : 0;
+    // The answer to a request that was sent may take as long as the tool.
+    const isVain = method === "GET" || (outcome.kind === "unreachable" && outcome.unsent);
+    if (heard || progressed) this.#spentMs = 0;
+    else if (isVain) this.#spend(waitedMs, isOffline);
+  }
+
+  /** How long to wait now, by {@link backoff}. */
+  delay(given: Omit<BackoffState, "attempt">): Backoff {
+    return backoff({ ...given, attempt: this.#attempts - this.#early });
+  }
+
+  /** The stream is broken, and waits for its next attempt. */
+  wait({ askedMs, delayMs }: Backoff, now: number): Wait {
+    this.#brokenSince ??= now;
+    this.#attempts += 1;
+    // The last attempt is the one before: what the server asked for is not undercut, and not outwaited.
+    const waitMs = Math.min(delayMs, this.#budgetMs - this.#spentMs);
+    const mayWake = this.#early < EARLY_ATTEMPTS * (this.#attempts - this.#early);
+    return { attempt: this.#attempts, waitMs, firmMs: mayWake ? askedMs : waitMs };
+  }
+
+  /** That wait is over, after so many milliseconds. */
+  waited({ waitMs }: Wait, waitedMs: number, isOffline: boolean): void {
+    if (waitedMs < waitMs) this.#early += 1;
+    this.#spend(waitedMs, isOffline);
+  }
+
+  /** Of a network that is away nobody can say that it does not come back. */
+  #spend(ms: number, isOffline: boolean): void {
+    if (!isOffline) this.#spentMs += ms;
+  }
 }

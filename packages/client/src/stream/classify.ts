@@ -1,3 +1,5 @@
+// Decides what a stream does after one of its connections ended, by how it ended and what is known of the stream.
+// Pure: no clock, no I/O.
 import type { ResumeErrorCode } from "../errors.js";
 
 /** How one connection of a stream ended. */
@@ -31,7 +33,13 @@ export interface StreamFacts {
 export type Verdict =
   | { readonly kind: "done" }
   /** Resume from the cursor, or send again where that is allowed. */
-  | { readonly kind: "retry" }
+  | {
+      readonly kind: "retry";
+      /** Whether messages may have been sent on the stream that nobody received. */
+      readonly mayHaveMissed: boolean;
+    }
+  /** The server cannot go on from the cursor of the standalone stream: it goes on from now, and misses the rest. */
+  | { readonly kind: "restart"; readonly mayHaveMissed: true }
   /** The server does not offer this stream; nothing is lost by that. */
   | { readonly kind: "stop" }
   /** A `ping` must tell whether the session is unknown, or only what was asked for. */
@@ -41,10 +49,11 @@ export type Verdict =
 /** A captive portal answers everything with its own page for a while; a wrong URL does so for ever. */
 const UNREADABLE_ATTEMPTS = 5;
 
-const RETRY: Verdict = { kind: "retry" };
+const RETRY = { kind: "retry", mayHaveMissed: false } as const;
+const RESTART = { kind: "restart", mayHaveMissed: true } as const;
 const ASK: Verdict = { kind: "ask" };
-const STOP: Verdict = { kind: "stop" };
-const fail = (code: ResumeErrorCode): Verdict => ({ kind: "fail", code });
+const STOP = { kind: "stop" } as const;
+const fail = (code: ResumeErrorCode) => ({ kind: "fail", code }) as const;
 
 /**
  * What to do after a connection ended. Pure: no clock, no I/O.
@@ -96,16 +105,22 @@ function refusedGet(status: number, { hasCursor, hasSession, listening }: Stream
   if (status === 404) return listening || !hasSession ? ASK : fail("session-lost");
   if (status === 400) return ASK;
   if (status === 405) return listening ? STOP : fail("not-resumable");
-  if (status === 410) return fail(hasCursor ? "cursor-lost" : "http");
-  if (status === 408 || status === 409 || status === 425 || status === 429 || status >= 500) return RETRY;
+  if (status === 410) return !hasCursor ? fail("http") : listening ? RESTART : fail("cursor-lost");
+  // The SDK's server says so of a standalone stream while it still believes in a dead connection.
+  if (status === 409) return { kind: "retry", mayHaveMissed: listening };
+  if (status === 408 || status === 425 || status === 429 || status >= 500) return RETRY;
   return fail("http");
 }
 
 /** What a `ping` says about a refusal: its HTTP status. */
-export function classifyPing(status: number, { hasCursor, listening, method }: StreamFacts): Verdict {
+export function classifyPing(
+  status: number,
+  { hasCursor, listening, method }: StreamFacts,
+): Exclude<Verdict, { kind: "ask" }> {
   if (status === 400 || status === 404) return fail("session-lost");
   if (status === 401 || status === 403) return fail("unauthorized");
   if (status < 200 || status >= 300) return RETRY;
   if (method === "POST") return fail("http");
-  return hasCursor || !listening ? fail("cursor-lost") : STOP;
+  if (!listening) return fail("cursor-lost");
+  return hasCursor ? RESTART : STOP;
 }

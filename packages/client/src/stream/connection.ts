@@ -1,4 +1,5 @@
-import { MAX_RETRY_MS } from "./backoff.js";
+// Runs one connection of a stream: sends the request or asks to resume, reads the events, and says how it ended.
+import { type Ended, MAX_RETRY_MS } from "./backoff.js";
 import type { Outcome } from "./classify.js";
 import { ResumeError } from "../errors.js";
 import { isRequest, parseMessages } from "../json-rpc.js";
@@ -16,12 +17,7 @@ const LASTING_MS = 30_000;
 const POLL_MS = 500;
 
 /** What one connection of a stream came to. */
-export interface Connection {
-  readonly outcome: Outcome;
-  /** Whether the stream moved on, be it by a priming event: the server still knows it. */
-  readonly heard: boolean;
-  /** Whether a new message came, or the connection lasted, or the server is polled. */
-  readonly progressed: boolean;
+export interface Connection extends Ended {
   readonly retryAfterMs?: number | undefined;
   readonly detail?: string;
   readonly cause?: unknown;
@@ -73,11 +69,11 @@ export async function runConnection(
       return { ...shut, outcome: { kind: "violated" }, detail: "JSON that does not answer the request" };
     case "events":
       onLive();
-      return follow(task, link, opened.body, signal);
+      return readStream(task, link, opened.body, signal);
   }
 }
 
-async function follow(
+async function readStream(
   task: StreamTask,
   link: Link,
   body: ReadableStream<Uint8Array>,

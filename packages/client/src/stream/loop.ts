@@ -1,4 +1,5 @@
-import { backoff } from "./backoff.js";
+// Keeps one stream going over as many connections as it takes: the loop of opening, reading, judging and waiting.
+import { RetryState, type Wait } from "./backoff.js";
 import { classify, classifyPing, mayHaveRun } from "./classify.js";
 import { type Connection, runConnection } from "./connection.js";
 import { type Place, unlimitedBudget } from "../connections/budget.js";
@@ -11,9 +12,6 @@ const OFFLINE_PROBE_MS = 30_000;
 
 /** A standalone stream that waited so long for a place may have missed what came meanwhile, in milliseconds. */
 const LONG_WAIT_MS = 1000;
-
-/** How often a wait may end early for each one that was waited out: other streams may get through all the time. */
-const EARLY_ATTEMPTS = 4;
 
 /**
  * Keeps one stream going, over as many connections as it takes, until its final response was taken. The standalone
@@ -32,12 +30,7 @@ export async function runStream(task: StreamTask, link: Link, signal: AbortSigna
 async function loop(task: StreamTask, link: Link, signal: AbortSignal): Promise<void> {
   const { cursor, session } = task;
   const listening = task.request === undefined;
-  let attempt = 0;
-  // Of them, those that were made early. They do not lengthen the waits.
-  let early = 0;
-  let unreadable = 0;
-  let deadMs = 0;
-  let brokenSince: number | undefined;
+  const retries = new RetryState(link.maxElapsedMs);
   // Of any attempt: a request that was refused may have run when it was sent before.
   let maybeExecuted = task.wasSent === true || (!listening && cursor.eventId !== undefined);
   // Whether messages may have been sent on the standalone stream while nobody could receive them.
@@ -45,81 +38,76 @@ async function loop(task: StreamTask, link: Link, signal: AbortSignal): Promise<
   for (;;) {
     await untilOnline(task, link, signal);
     const method = listening || cursor.eventId !== undefined ? "GET" : "POST";
-    const waitingSince = Date.now();
+    const queuedAt = Date.now();
     const place = await enter(task, link, signal, method === "POST");
     const startedAt = Date.now();
-    mayHaveMissed ||= listening && startedAt - waitingSince >= LONG_WAIT_MS;
+    mayHaveMissed ||= listening && startedAt - queuedAt >= LONG_WAIT_MS;
     let liveAt: number | undefined;
-    const connection = await runConnection(task, link, place.signal, () => {
+    const connection = await runInPlace(task, link, place, signal, () => {
       liveAt = Date.now();
       link.onStatus(task, { state: "live" });
-      if (brokenSince !== undefined) link.onResumed(task, attempt, liveAt - brokenSince);
+      const outage = retries.connected(liveAt);
+      if (outage !== undefined) link.onResumed(task, outage.attempts, outage.downMs);
       if (mayHaveMissed && cursor.eventId === undefined) link.onGap(task);
       mayHaveMissed = listening;
-      brokenSince = undefined;
-    })
-      .catch((cause: unknown): Connection => {
-        if (!place.isLost() || signal.aborted) throw cause;
-        const isLive = liveAt !== undefined;
-        return { outcome: { kind: "ended" }, heard: isLive, progressed: isLive };
-      })
-      .finally(place.leave);
-    const { heard, outcome, progressed, retryAfterMs } = connection;
+    });
+    const { outcome, progressed, retryAfterMs } = connection;
     maybeExecuted ||= method === "POST" && mayHaveRun(outcome);
-    if (progressed) attempt = early = 0;
-    // Of a network that is away nobody can say that it does not come back.
     const isOffline = link.wake.isOffline();
-    if (heard || progressed) deadMs = 0;
-    // What was waited for nothing. The answer to a request that was sent may take as long as the tool.
-    else if (!isOffline && (method === "GET" || (outcome.kind === "unreachable" && outcome.unsent)))
-      deadMs += elapsed(startedAt, liveAt ?? Date.now(), link.http.answerTimeoutMs);
-    unreadable = outcome.kind === "unreadable" ? unreadable + 1 : 0;
+    const waitedMs = elapsed(startedAt, liveAt ?? Date.now(), link.http.answerTimeoutMs);
+    retries.ended(connection, { method, isOffline, waitedMs });
+
     const facts = {
       method,
       listening,
       hasCursor: cursor.eventId !== undefined,
       hasSession: session.id !== undefined,
       resendable: task.isResendable(),
-      unreadable,
+      unreadable: retries.unreadable,
     } as const;
-    let verdict = classify(outcome, facts);
-    if (verdict.kind === "ask") verdict = classifyPing(await link.ping(session, signal), facts);
+    const first = classify(outcome, facts);
+    const verdict = first.kind === "ask" ? classifyPing(await link.ping(session, signal), facts) : first;
     if (verdict.kind === "done" || verdict.kind === "stop") {
       // An answer that is no stream tells the others, too, that the network is there.
       if (liveAt === undefined) link.onStatus(task, { state: "live" });
       return;
     }
-    if (verdict.kind === "fail") {
-      if (!listening || verdict.code !== "cursor-lost")
-        throw failure(verdict.code, connection, link, maybeExecuted);
-      // The standalone stream goes on from now; only what was missed is lost.
-      cursor.reset();
-      mayHaveMissed = true;
-    }
-    // Of a standalone stream the SDK's server says so while it still believes in a dead connection.
-    if (listening && outcome.kind === "refused" && outcome.status === 409) mayHaveMissed = true;
-    if (unreadable === 1) link.onError(failure("not-sse", connection, link, maybeExecuted));
-    const { retryMs } = cursor;
-    const { delayMs, askedMs } = backoff({
-      attempt: attempt - early,
-      retryMs,
-      retryAfterMs,
-      random: link.random(),
-    });
+    if (verdict.kind === "fail") throw failure(verdict.code, connection, link, maybeExecuted);
+    if (verdict.kind === "restart") cursor.reset();
+    mayHaveMissed ||= verdict.mayHaveMissed;
+    if (retries.unreadable === 1) link.onError(failure("not-sse", connection, link, maybeExecuted));
+
+    const delay = retries.delay({ retryMs: cursor.retryMs, retryAfterMs, random: link.random() });
     if (place.isLost() && progressed) {
       // Parked, not broken.
-      await sleep(delayMs, signal);
+      await sleep(delay.delayMs, signal);
       continue;
     }
-    brokenSince ??= Date.now();
-    attempt += 1;
-    const mayWake = early < EARLY_ATTEMPTS * (attempt - early);
-    const waitMs = Math.min(delayMs, link.maxElapsedMs - deadMs);
-    const waitedMs = await pause(task, link, attempt, waitMs, signal, mayWake ? askedMs : waitMs);
-    if (waitedMs < waitMs) early += 1;
-    if (!isOffline) deadMs += waitedMs;
-    // The last attempt is the one before: what the server asked for is not undercut, and not outwaited.
-    if (deadMs >= link.maxElapsedMs) throw failure("gave-up", connection, link, maybeExecuted);
+    const wait = retries.wait(delay, Date.now());
+    retries.waited(wait, await pause(task, link, wait, signal), isOffline);
+    if (retries.isExhausted) throw failure("gave-up", connection, link, maybeExecuted);
+  }
+}
+
+/** Runs one connection for as long as the stream keeps its place. */
+async function runInPlace(
+  task: StreamTask,
+  link: Link,
+  place: Place,
+  signal: AbortSignal,
+  onLive: () => void,
+): Promise<Connection> {
+  let isLive = false;
+  try {
+    return await runConnection(task, link, place.signal, () => {
+      isLive = true;
+      onLive();
+    });
+  } catch (cause) {
+    if (!place.isLost() || signal.aborted) throw cause;
+    return { outcome: { kind: "ended" }, heard: isLive, progressed: isLive };
+  } finally {
+    place.leave();
   }
 }
 
@@ -139,17 +127,15 @@ function enter(task: StreamTask, link: Link, signal: AbortSignal, isPost: boolea
 }
 
 /**
- * Waits for the next attempt; a wake-up may end that after `firmMs`.
+ * Waits for the next attempt.
  *
  * @returns how long, in milliseconds; what a device slept through does not count.
  */
 async function pause(
   task: StreamTask,
   link: Link,
-  attempt: number,
-  waitMs: number,
+  { attempt, firmMs, waitMs }: Wait,
   signal: AbortSignal,
-  firmMs: number,
 ): Promise<number> {
   if (waitMs < 0) return 0;
   const startedAt = Date.now();
