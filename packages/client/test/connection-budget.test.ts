@@ -3,9 +3,9 @@ import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import {
   type BudgetScope,
   type ConnectionBudget,
-  type Place,
+  type ConnectionPermit,
   SharedBudget,
-  type Tenant,
+  type ConnectionUse,
   createBudget,
 } from "../src/connections/budget.js";
 import type { Release } from "../src/connections/semaphore.js";
@@ -65,18 +65,18 @@ function browser(): Browser {
   };
 }
 
-/** A stream that wants a place, and what it has come to. */
-function stream(budget: ConnectionBudget, given: Partial<Tenant> & { readonly heard?: number } = {}) {
+/** A stream that wants a permit, and what it has come to. */
+function stream(budget: ConnectionBudget, given: Partial<ConnectionUse> & { readonly heard?: number } = {}) {
   const abort = new AbortController();
-  const state = { place: undefined as Place | undefined, error: undefined as unknown, abort };
-  const { heard = 0, ...tenant } = given;
+  const state = { permit: undefined as ConnectionPermit | undefined, error: undefined as unknown, abort };
+  const { heard = 0, ...use } = given;
   budget
-    .enter(
-      { isUrgent: false, isUnending: false, isParkable: () => true, heardAt: () => heard, ...tenant },
+    .acquire(
+      { isUrgent: false, isUnending: false, isParkable: () => true, heardAt: () => heard, ...use },
       abort.signal,
     )
     .then(
-      (place) => (state.place = place),
+      (permit) => (state.permit = permit),
       (error: unknown) => (state.error = error),
     );
   return state;
@@ -85,34 +85,34 @@ function stream(budget: ConnectionBudget, given: Partial<Tenant> & { readonly he
 const pass = (ms: number): Promise<unknown> => vi.advanceTimersByTimeAsync(ms);
 
 describe("streams of one page", () => {
-  test("have places until these are used up; then the one that is silent for longest makes room", async () => {
+  test("have permits until these are used up; then the one that is silent for longest makes room", async () => {
     const { budget } = browser().page("page");
     const quiet = stream(budget, { heard: 1_000_400 });
     const lively = stream(budget, { heard: 1_000_600 });
     await pass(700);
-    expect([quiet.place?.isLost(), lively.place?.isLost()]).toEqual([false, false]);
+    expect([quiet.permit?.isRevoked(), lively.permit?.isRevoked()]).toEqual([false, false]);
     const third = stream(budget);
     await pass(150);
-    expect(quiet.place?.isLost()).toBe(true);
-    expect(quiet.place?.signal.aborted).toBe(true);
-    expect(lively.place?.isLost()).toBe(false);
-    expect(third.place?.isLost()).toBe(false);
+    expect(quiet.permit?.isRevoked()).toBe(true);
+    expect(quiet.permit?.signal.aborted).toBe(true);
+    expect(lively.permit?.isRevoked()).toBe(false);
+    expect(third.permit?.isRevoked()).toBe(false);
   });
 
-  test("that cannot be resumed keep their place, and the others wait until it is left", async () => {
+  test("that cannot be resumed keep their permit, and the others wait until it is left", async () => {
     const { budget } = browser().page("page");
     const first = stream(budget, { isParkable: () => false });
     const second = stream(budget, { isParkable: () => false });
     const third = stream(budget);
     await pass(60_000);
-    expect(third.place).toBeUndefined();
-    first.place?.leave();
+    expect(third.permit).toBeUndefined();
+    first.permit?.release();
     await pass(0);
-    expect(third.place).toBeDefined();
-    expect(second.place?.isLost()).toBe(false);
+    expect(third.permit).toBeDefined();
+    expect(second.permit?.isRevoked()).toBe(false);
   });
 
-  test("keep a place for a turn, so that twenty of them go round instead of being torn to pieces", async () => {
+  test("keep a permit for a turn, so that twenty of them go round instead of being torn to pieces", async () => {
     const { budget } = browser().page("page", 4);
     let granted = 0;
     const abort = new AbortController();
@@ -120,47 +120,47 @@ describe("streams of one page", () => {
     const turns = Array.from({ length: 20 }, () => 0);
     const run = async (n: number): Promise<void> => {
       while (!abort.signal.aborted) {
-        const place = await budget.enter(
+        const permit = await budget.acquire(
           { isUrgent: false, isUnending: false, isParkable: () => true, heardAt: () => 0 },
           abort.signal,
         );
         granted += 1;
         turns[n] = (turns[n] ?? 0) + 1;
-        await new Promise((resolve) => place.signal.addEventListener("abort", resolve));
+        await new Promise((resolve) => permit.signal.addEventListener("abort", resolve));
       }
     };
     const all = Promise.allSettled(turns.map((_, n) => run(n)));
     await pass(30_000);
     abort.abort();
     await all;
-    // Four places, each for at least half a second at a time.
+    // Four permits, each for at least half a second at a time.
     expect(granted).toBeLessThanOrEqual(4 + 4 * 60);
     expect(Math.min(...turns)).toBeGreaterThanOrEqual(5);
     expect(Math.max(...turns) - Math.min(...turns)).toBeLessThanOrEqual(2);
   });
 
-  test("wait behind a request, which gets the next place within a fraction of a second", async () => {
+  test("wait behind a request, which gets the next permit within a fraction of a second", async () => {
     const { budget } = browser().page("page");
     const held = [stream(budget), stream(budget)];
     const resumes = [stream(budget), stream(budget), stream(budget)];
     await pass(120);
-    expect(held.filter(({ place }) => place?.isLost() === true)).toHaveLength(0);
+    expect(held.filter(({ permit }) => permit?.isRevoked() === true)).toHaveLength(0);
     const request = stream(budget, { isUrgent: true });
     await pass(120);
-    expect(request.place).toBeDefined();
-    expect(resumes.filter(({ place }) => place !== undefined)).toHaveLength(0);
+    expect(request.permit).toBeDefined();
+    expect(resumes.filter(({ permit }) => permit !== undefined)).toHaveLength(0);
   });
 
-  test("that go on for ever without a cursor hold half of the places at most, so that the rest go round", async () => {
+  test("that go on for ever without a cursor hold half of the permits at most, so that the rest go round", async () => {
     const { budget } = browser().page("page", 4);
     const unending = Array.from({ length: 5 }, () =>
       stream(budget, { isUnending: true, isParkable: () => false }),
     );
     await pass(1000);
-    expect(unending.filter(({ place }) => place !== undefined)).toHaveLength(2);
+    expect(unending.filter(({ permit }) => permit !== undefined)).toHaveLength(2);
     const requests = [stream(budget, { isUrgent: true }), stream(budget, { isUrgent: true })];
     await pass(0);
-    expect(requests.every(({ place }) => place !== undefined)).toBe(true);
+    expect(requests.every(({ permit }) => permit !== undefined)).toBe(true);
   });
 
   test("stop waiting when they are aborted, and leave nothing behind", async () => {
@@ -173,7 +173,7 @@ describe("streams of one page", () => {
     waiting.abort.abort(new Error("enough"));
     await pass(0);
     expect(waiting.error).toEqual(new Error("enough"));
-    for (const { place } of held) place?.leave();
+    for (const { permit } of held) permit?.release();
     await pass(0);
     expect(locks.heldNames).toEqual([]);
     expect(locks.waiting).toBe(0);
@@ -181,29 +181,29 @@ describe("streams of one page", () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  test("share the page's own places where there are no Web Locks", async () => {
+  test("share the page's own permits where there are no Web Locks", async () => {
     const scope = { ...noScope(), locks: undefined };
     const budget = new SharedBudget(ORIGIN, 2, scope);
     const held = [stream(budget), stream(budget)];
     const waiting = stream(budget);
     await pass(550);
-    expect(held.filter(({ place }) => place?.isLost() === true)).toHaveLength(1);
+    expect(held.filter(({ permit }) => permit?.isRevoked() === true)).toHaveLength(1);
     await pass(100);
-    expect(waiting.place).toBeDefined();
+    expect(waiting.permit).toBeDefined();
   });
 
-  test("share the page's own places where every lock is refused, as in a sandboxed frame", async () => {
+  test("share the page's own permits where every lock is refused, as in a sandboxed frame", async () => {
     const refuse = (): Promise<never> => Promise.reject(new DOMException("opaque origin", "SecurityError"));
     const locks = { request: refuse, query: refuse } as LockManager;
     const budget = new SharedBudget(ORIGIN, 2, { ...noScope(), locks });
     const all = [stream(budget), stream(budget), stream(budget, { isParkable: () => false })];
     await pass(50);
-    expect(all.filter(({ place }) => place !== undefined)).toHaveLength(2);
+    expect(all.filter(({ permit }) => permit !== undefined)).toHaveLength(2);
   });
 });
 
 describe("several pages", () => {
-  test("share the places: a page in view gets those of a hidden page first", async () => {
+  test("share the permits: a page in view gets those of a hidden page first", async () => {
     const { page } = browser();
     const [seen, hidden, newcomer] = [page("seen"), page("hidden"), page("newcomer")];
     hidden.isHidden = true;
@@ -212,9 +212,9 @@ describe("several pages", () => {
     await pass(2000);
     const third = stream(newcomer.budget);
     await pass(150);
-    expect(other.place?.isLost()).toBe(true);
-    expect(one.place?.isLost()).toBe(false);
-    expect(third.place).toBeDefined();
+    expect(other.permit?.isRevoked()).toBe(true);
+    expect(one.permit?.isRevoked()).toBe(false);
+    expect(third.permit).toBeDefined();
   });
 
   test("in view make room for each other, too", async () => {
@@ -223,71 +223,76 @@ describe("several pages", () => {
     const held = [stream(first.budget), stream(first.budget)];
     const other = stream(page("other").budget);
     await pass(1000);
-    expect(held.filter(({ place }) => place?.isLost() === true)).toHaveLength(1);
-    expect(other.place).toBeDefined();
+    expect(held.filter(({ permit }) => permit?.isRevoked() === true)).toHaveLength(1);
+    expect(other.permit).toBeDefined();
   });
 
-  test("that were closed leave their places to the others", async () => {
+  test("that were closed leave their permits to the others", async () => {
     const { locks, page } = browser();
     const gone = page("gone");
     void [1, 2].map(() => stream(gone.budget, { isParkable: () => false }));
     const other = stream(page("other").budget);
     await pass(5000);
-    expect(other.place).toBeUndefined();
+    expect(other.permit).toBeUndefined();
     locks.end("gone");
     await pass(0);
-    expect(other.place).toBeDefined();
+    expect(other.permit).toBeDefined();
   });
 
-  test("in the back/forward cache hold no place and ask for none, and go on when they are shown", async () => {
+  test("in the back/forward cache hold no permit and ask for none, and go on when they are shown", async () => {
     const { locks, openChannels, page } = browser();
     const cached = page("cached");
     const held = stream(cached.budget);
     await pass(10);
     cached.leave();
     locks.cache("cached");
-    expect(held.place?.isLost()).toBe(true);
+    expect(held.permit?.isRevoked()).toBe(true);
     expect(openChannels()).toBe(0);
     const again = stream(cached.budget);
     const others = page("other");
     void [1, 2, 3].map(() => stream(others.budget));
     await pass(5000);
     expect(locks.isCached("cached")).toBe(true);
-    expect(again.place).toBeUndefined();
+    expect(again.permit).toBeUndefined();
     cached.show();
     await pass(1000);
-    expect(again.place).toBeDefined();
+    expect(again.permit).toBeDefined();
   });
 });
 
 describe("by default", () => {
-  const tenant: Tenant = { isUrgent: false, isUnending: false, isParkable: () => true, heardAt: () => 0 };
-  const enter = async (url: string, max: number | undefined, count: number): Promise<number> => {
+  const use: ConnectionUse = {
+    isUrgent: false,
+    isUnending: false,
+    isParkable: () => true,
+    heardAt: () => 0,
+  };
+  const acquire = async (url: string, max: number | undefined, count: number): Promise<number> => {
     const budget = createBudget(url, max);
     let entered = 0;
     const { signal } = new AbortController();
     setMaxListeners(0, signal);
     for (let n = 0; n < count; n += 1)
-      void budget.enter({ ...tenant, isParkable: () => false }, signal).then(() => entered++);
+      void budget.acquire({ ...use, isParkable: () => false }, signal).then(() => entered++);
     await pass(1000);
     return entered;
   };
 
   test("there is no limit outside of browsers, and the app's own where it sets one", async () => {
-    expect(await enter(ORIGIN, undefined, 30)).toBe(30);
-    expect(await enter(ORIGIN, 3, 30)).toBe(3);
+    expect(await acquire(ORIGIN, undefined, 30)).toBe(30);
+    expect(await acquire(ORIGIN, 3, 30)).toBe(3);
   });
 
   test("a browser holds four, over HTTP/2 as many as there are, and as many as the app says", async () => {
     vi.stubGlobal("document", { visibilityState: "visible" });
     vi.stubGlobal("navigator", {});
     const entries = vi.spyOn(performance, "getEntriesByName").mockReturnValue([]);
-    expect(await enter(ORIGIN, undefined, 30)).toBe(4);
-    expect(await enter(ORIGIN, Infinity, 30)).toBe(30);
+    expect(await acquire(ORIGIN, undefined, 30)).toBe(4);
+    expect(await acquire(ORIGIN, Infinity, 30)).toBe(30);
     entries.mockReturnValue([{ nextHopProtocol: "h2" } as PerformanceResourceTiming]);
-    expect(await enter(ORIGIN, undefined, 30)).toBe(30);
+    expect(await acquire(ORIGIN, undefined, 30)).toBe(30);
     entries.mockReturnValue([{ nextHopProtocol: "http/1.1" } as PerformanceResourceTiming]);
-    expect(await enter(ORIGIN, undefined, 30)).toBe(4);
+    expect(await acquire(ORIGIN, undefined, 30)).toBe(4);
     entries.mockRestore();
   });
 });
@@ -295,7 +300,7 @@ describe("by default", () => {
 test.each([
   ["hidden", 1],
   ["visible", 0],
-])("a page that its browser calls %s makes room for others at once: %i", async (visibilityState, places) => {
+])("a page that its browser calls %s makes room for others at once: %i", async (visibilityState, permits) => {
   vi.stubGlobal("document", { visibilityState });
   const locks = new TestLocks();
   const channels = new Set<EventTarget>();
@@ -325,8 +330,8 @@ test.each([
   await pass(2000);
   const newcomer = stream(open("newcomer"));
   await pass(150);
-  expect(held.filter(({ place }) => place?.isLost() === true)).toHaveLength(places);
-  expect(newcomer.place === undefined).toBe(places === 0);
+  expect(held.filter(({ permit }) => permit?.isRevoked() === true)).toHaveLength(permits);
+  expect(newcomer.permit === undefined).toBe(permits === 0);
 });
 
 function noScope(): BudgetScope {
@@ -345,6 +350,6 @@ test("a clock that was set back starves nobody", async () => {
   vi.setSystemTime(Date.now() - 3_600_000);
   const waiting = stream(budget, { isUrgent: true });
   await vi.advanceTimersByTimeAsync(1000);
-  expect(held.filter(({ place }) => place?.isLost()).length).toBeGreaterThan(0);
-  expect(waiting.place).toBeDefined();
+  expect(held.filter(({ permit }) => permit?.isRevoked()).length).toBeGreaterThan(0);
+  expect(waiting.permit).toBeDefined();
 });

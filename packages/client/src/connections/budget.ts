@@ -1,20 +1,19 @@
+// Shares the few connections that a browser allows per origin among the streams of all its pages, and decides which
+// stream is parked to make room for another.
 import { follow } from "../wait/abortable.js";
-import { createPlaces, type Places, type Release } from "./semaphore.js";
+import { type Release, Semaphore } from "./semaphore.js";
 
-/** How long a stream keeps its place when others wait, in milliseconds. */
+/** How long a stream keeps its permit when others wait, in milliseconds. */
 const TURN_MS = 500;
 
 /** The same when a request waits: it is not to be felt. */
 const SHORT_TURN_MS = 100;
 
-/** How often a stream that waits says so, in milliseconds. */
-const ASK_MS = 100;
-
 /** Pages in view leave it to the hidden ones to make room, for so many times of asking. */
 const PATIENCE = 2;
 
-/** What a stream wants a place for. */
-export interface Tenant {
+/** What a stream wants a connection for. */
+export interface ConnectionUse {
   /** Whether a request waits to be sent: it goes before the resumes. */
   readonly isUrgent: boolean;
   /** Whether the stream may go on for ever without a cursor, as the standalone one of a server that sends no ids. */
@@ -26,33 +25,28 @@ export interface Tenant {
 }
 
 /** Leave to hold one connection. */
-export interface Place {
-  /** Aborted when another stream gets the place, and with the stream's own signal. */
+export interface ConnectionPermit {
+  /** Aborted when another stream gets the permit, and with the stream's own signal. */
   readonly signal: AbortSignal;
-  /** Whether another stream got the place. */
-  readonly isLost: () => boolean;
-  readonly leave: Release;
+  /** Whether another stream got the permit. */
+  readonly isRevoked: () => boolean;
+  readonly release: Release;
 }
 
 export interface ConnectionBudget {
-  /** Waits for a place. @throws `signal.reason` when aborted */
-  enter(tenant: Tenant, signal: AbortSignal): Promise<Place>;
+  /** Waits for a permit. @throws `signal.reason` when aborted */
+  acquire(use: ConnectionUse, signal: AbortSignal): Promise<ConnectionPermit>;
 }
 
 /** Where there is no limit. */
 export const unlimitedBudget: ConnectionBudget = {
-  enter: (_tenant, signal) => Promise.resolve({ signal, isLost: () => false, leave: () => undefined }),
+  acquire: (_use, signal) => Promise.resolve({ signal, isRevoked: () => false, release: () => undefined }),
 };
 
 interface Held {
-  readonly tenant: Tenant;
+  readonly use: ConnectionUse;
   readonly since: number;
   readonly park: () => void;
-}
-
-interface Waiting {
-  readonly tenant: Tenant;
-  readonly grant: (release: Release) => void;
 }
 
 /** What the environment gives a budget. */
@@ -70,60 +64,72 @@ export interface BudgetScope {
 
 /**
  * Shares the connections that a browser allows per origin (six, over HTTP/1.1) among the streams of all pages: those
- * that are silent for longest give their place up and are resumed in rotation, so that a request is never starved.
+ * that are silent for longest give their permit up and are resumed in rotation, so that a request is never starved.
  */
 export class SharedBudget implements ConnectionBudget {
-  readonly #places: Places;
   readonly #scope: BudgetScope;
+  readonly #permits: Semaphore;
+  /**
+   * Leave to hold a permit without ever giving it up for another stream: half of them can be held like that, so that
+   * the others keep going round.
+   */
+  readonly #unending: Semaphore;
   readonly #held = new Set<Held>();
-  readonly #waiting: Waiting[] = [];
-  /** What is open while there is anybody to hold a place or to wait for one. */
+  /** What is open while there is anybody to hold a permit or to wait for one. */
   #open: { readonly post: (message: unknown) => void; readonly close: Release } | undefined;
-  #asking: AbortController | undefined;
-  #isLeft = false;
-  #tenants = 0;
+  #users = 0;
 
   /** @param count - how many connections; at least 2 */
   constructor(origin: string, count: number, scope: BudgetScope) {
     this.#scope = scope;
-    this.#places = createPlaces(origin, count, scope.locks);
+    const { locks } = scope;
+    const name = (...parts: readonly (string | number)[]): string =>
+      JSON.stringify(["resumable-mcp", "connection", origin, ...parts]);
+    const numbered = (kind: string, length: number): readonly string[] =>
+      Array.from({ length }, (_, n) => name(kind, n));
+    this.#permits = new Semaphore({
+      permits: numbered("place", count),
+      queue: name("queue"),
+      locks,
+      onWaiting: (round, isUrgent) => {
+        this.#open?.post(round);
+        this.#makeRoom(isUrgent ? SHORT_TURN_MS : TURN_MS);
+      },
+    });
+    this.#unending = new Semaphore({ permits: numbered("for good", Math.floor(count / 2)), locks });
   }
 
-  async enter(tenant: Tenant, signal: AbortSignal): Promise<Place> {
+  async acquire(use: ConnectionUse, signal: AbortSignal): Promise<ConnectionPermit> {
     signal.throwIfAborted();
-    this.#tenants += 1;
+    this.#users += 1;
     this.#open ??= this.#openChannel();
     const releases: Release[] = [
       () => {
-        this.#tenants -= 1;
-        if (this.#tenants > 0) return;
+        this.#users -= 1;
+        if (this.#users > 0) return;
         this.#open?.close();
         this.#open = undefined;
       },
     ];
-    const leave = (): void => {
-      for (const release of releases.splice(0).reverse()) release();
+    const release = (): void => {
+      for (const undo of releases.splice(0).reverse()) undo();
     };
     try {
-      if (tenant.isUnending) releases.push(await this.#places.takeForGood(signal));
-      releases.push(await this.#wait(tenant, signal));
+      if (use.isUnending) releases.push(await this.#unending.acquire(signal));
+      releases.push(await this.#permits.acquire(signal, use.isUrgent));
     } catch (error) {
-      leave();
+      release();
       throw error;
     }
-    return this.#occupy(tenant, signal, leave, releases);
-  }
-
-  #occupy(tenant: Tenant, signal: AbortSignal, leave: Release, releases: Release[]): Place {
     const parked = follow(signal);
-    let isLost = false;
+    let isRevoked = false;
     const held: Held = {
-      tenant,
+      use,
       since: Date.now(),
       park: () => {
-        isLost = true;
+        isRevoked = true;
         parked.abort();
-        leave();
+        release();
       },
     };
     this.#held.add(held);
@@ -131,63 +137,18 @@ export class SharedBudget implements ConnectionBudget {
       this.#held.delete(held);
       parked.abort();
     });
-    return { signal: parked.signal, isLost: () => isLost, leave };
-  }
-
-  /** Waits in this client's own queue, of which only the first waits among those of all pages. */
-  #wait(tenant: Tenant, signal: AbortSignal): Promise<Release> {
-    return new Promise((resolve, reject) => {
-      signal.throwIfAborted();
-      const abort = (): void => {
-        this.#waiting.splice(this.#waiting.indexOf(waiter), 1);
-        if (this.#waiting.length === 0) this.#asking?.abort();
-        reject(signal.reason as Error);
-      };
-      const grant = (release: Release): void => {
-        signal.removeEventListener("abort", abort);
-        resolve(release);
-      };
-      const waiter: Waiting = { tenant, grant };
-      signal.addEventListener("abort", abort, { once: true });
-      const behind = tenant.isUrgent ? this.#waiting.findIndex((other) => !other.tenant.isUrgent) : -1;
-      this.#waiting.splice(behind === -1 ? this.#waiting.length : behind, 0, waiter);
-      void this.#serve();
-    });
-  }
-
-  async #serve(): Promise<void> {
-    while (this.#asking === undefined && !this.#isLeft && this.#waiting.length > 0) {
-      const asking = new AbortController();
-      this.#asking = asking;
-      let asked = 0;
-      const timer = setInterval(() => {
-        this.#open?.post(asked);
-        this.#makeRoom(this.#waiting[0]?.tenant.isUrgent === true ? SHORT_TURN_MS : TURN_MS);
-        asked += 1;
-      }, ASK_MS);
-      try {
-        const release = await this.#places.take(asking.signal);
-        const first = this.#waiting.shift();
-        if (first === undefined) release();
-        else first.grant(release);
-      } catch {
-        // Nobody waits any more, or the page was left: then it goes on when it is shown.
-      } finally {
-        clearInterval(timer);
-        this.#asking = undefined;
-      }
-    }
+    return { signal: parked.signal, isRevoked: () => isRevoked, release };
   }
 
   /** Closes the quietest connection that had its turn. */
   #makeRoom(turnMs: number): void {
     const now = Date.now();
-    const heardAt = ({ since, tenant }: Held): number => Math.max(since, tenant.heardAt());
+    const heardAt = ({ since, use }: Held): number => Math.max(since, use.heardAt());
     const [quietest] = [...this.#held]
       .filter(
-        ({ since, tenant }) =>
+        ({ since, use }) =>
           // The clock may have been set back.
-          Math.abs(now - since) >= turnMs && tenant.isParkable(),
+          Math.abs(now - since) >= turnMs && use.isParkable(),
       )
       .sort((one, other) => heardAt(one) - heardAt(other));
     quietest?.park();
@@ -196,23 +157,21 @@ export class SharedBudget implements ConnectionBudget {
   #openChannel(): { readonly post: (message: unknown) => void; readonly close: Release } {
     const { isHidden, onLeave, openChannel } = this.#scope;
     const open = (): ReturnType<typeof openChannel> =>
-      openChannel((asked) => {
-        if (isHidden() || Number(asked) >= PATIENCE) this.#makeRoom(TURN_MS);
+      openChannel((round) => {
+        if (isHidden() || Number(round) >= PATIENCE) this.#makeRoom(TURN_MS);
       });
     let channel: ReturnType<typeof openChannel> | undefined = open();
     // A page in the back/forward cache is thrown out of it by a message, and when another one asks for its lock.
     const stop = onLeave(
       () => {
-        this.#isLeft = true;
-        this.#asking?.abort();
+        this.#permits.pause();
         channel?.close();
         channel = undefined;
-        for (const { park, tenant } of [...this.#held]) if (tenant.isParkable()) park();
+        for (const { park, use } of [...this.#held]) if (use.isParkable()) park();
       },
       () => {
-        this.#isLeft = false;
         channel ??= open();
-        void this.#serve();
+        this.#permits.resume();
       },
     );
     return {
@@ -240,7 +199,7 @@ export function createBudget(url: string, maxConnections: number | undefined): C
   if (maxConnections !== undefined) return shared;
   // Known once a first request has ended, such as the handshake's.
   return {
-    enter: (tenant, signal) => (isMultiplexed(url) ? unlimitedBudget : shared).enter(tenant, signal),
+    acquire: (use, signal) => (isMultiplexed(url) ? unlimitedBudget : shared).acquire(use, signal),
   };
 }
 

@@ -1,103 +1,155 @@
-import { follow } from "../wait/abortable.js";
+// Hands out a fixed number of permits in order of asking: among all pages of a browser by Web Locks, else in this page.
+import { follow, within } from "../wait/abortable.js";
 import { lock } from "../wait/web-lock.js";
 
-/** Gives back what was taken. Harmless when called again. */
+/** How often it is said that somebody waits, in milliseconds. */
+const ASK_MS = 100;
+
+/** Gives back what was taken; called once. */
 export type Release = () => void;
 
-/** Waits for the lock of a name. Throws `signal.reason` when aborted. */
-type Lock = (name: string, signal: AbortSignal) => Promise<Release>;
+/** Waits for one permit. At most one waits at a time. Throws `signal.reason` when aborted. */
+type Take = (signal: AbortSignal) => Promise<Release>;
 
-/** The long-lived connections that all pages of a browser together may hold to one origin. */
-export interface Places {
-  /** Waits for a place; whoever asked first gets the next one. @throws `signal.reason` when aborted */
-  take(signal: AbortSignal): Promise<Release>;
-  /**
-   * Waits for leave to hold a place without ever giving it up for another stream: half of the places can be held like
-   * that, so that the others keep going round. @throws `signal.reason` when aborted
-   */
-  takeForGood(signal: AbortSignal): Promise<Release>;
+interface Waiter {
+  readonly isUrgent: boolean;
+  readonly grant: (release: Release) => void;
 }
 
-/** @param locks - shared by all pages of this origin; without it, the places are this object's own */
-export function createPlaces(origin: string, count: number, locks: LockManager | undefined): Places {
-  const request = locks === undefined ? ownLocks() : sharedLocks(locks);
-  const name = (...parts: readonly (string | number)[]): string =>
-    JSON.stringify(["resumable-mcp", "connection", origin, ...parts]);
-  const numbered = (kind: string, length: number): readonly string[] =>
-    Array.from({ length }, (_, place) => name(kind, place));
-  const places = numbered("place", count);
-  const forGood = numbered("for good", Math.floor(count / 2));
-  return {
-    async take(signal) {
-      // Only the first in the queue waits for the places themselves: locks are granted in the order of asking.
-      const leaveQueue = await request(name("queue"), signal);
+export interface SemaphoreOptions {
+  /** The names of the permits' locks, one for each. */
+  readonly permits: readonly string[];
+  /** The name of a lock that only the first of all pages holds, so that the others wait in the order of asking. */
+  readonly queue?: string;
+  /** Shared by all pages of this origin; without it the permits are this object's own. */
+  readonly locks: LockManager | undefined;
+  /**
+   * Called again and again while somebody waits.
+   *
+   * @param round - how often it was called since the first began to wait
+   * @param isUrgent - whether the first is urgent
+   */
+  readonly onWaiting?: (round: number, isUrgent: boolean) => void;
+}
+
+/** A counting semaphore with a queue of its own, of which only the first waits among those of all pages. */
+export class Semaphore {
+  readonly #take: Take;
+  readonly #onWaiting: SemaphoreOptions["onWaiting"];
+  readonly #waiting: Waiter[] = [];
+  #asking: AbortController | undefined;
+  #isPaused = false;
+
+  constructor({ locks, onWaiting, permits, queue }: SemaphoreOptions) {
+    const own = ownPermits(permits.length);
+    this.#take = locks === undefined ? own : sharedPermits(locks, permits, queue, own);
+    this.#onWaiting = onWaiting;
+  }
+
+  /** Waits for a permit; who is urgent goes before who is not. @throws `signal.reason` when aborted */
+  acquire(signal: AbortSignal, isUrgent = false): Promise<Release> {
+    return new Promise((resolve, reject) => {
+      signal.throwIfAborted();
+      const abort = (): void => {
+        this.#waiting.splice(this.#waiting.indexOf(waiter), 1);
+        if (this.#waiting.length === 0) this.#asking?.abort();
+        reject(signal.reason as Error);
+      };
+      const grant = (release: Release): void => {
+        signal.removeEventListener("abort", abort);
+        resolve(release);
+      };
+      const waiter: Waiter = { isUrgent, grant };
+      signal.addEventListener("abort", abort, { once: true });
+      const behind = isUrgent ? this.#waiting.findIndex((other) => !other.isUrgent) : -1;
+      this.#waiting.splice(behind === -1 ? this.#waiting.length : behind, 0, waiter);
+      void this.#serve();
+    });
+  }
+
+  /** Lets whoever waits wait without asking the other pages for anything. */
+  pause(): void {
+    this.#isPaused = true;
+    this.#asking?.abort();
+  }
+
+  resume(): void {
+    this.#isPaused = false;
+    void this.#serve();
+  }
+
+  async #serve(): Promise<void> {
+    while (this.#asking === undefined && !this.#isPaused && this.#waiting.length > 0) {
+      const asking = new AbortController();
+      this.#asking = asking;
+      let round = 0;
+      const ask = this.#onWaiting;
+      const timer = ask && setInterval(() => ask(round++, this.#waiting[0]?.isUrgent === true), ASK_MS);
       try {
-        return await firstOf(request, places, signal);
+        const release = await this.#take(asking.signal);
+        const first = this.#waiting.shift();
+        if (first === undefined) release();
+        else first.grant(release);
+      } catch {
+        // Nobody waits any more, or it is paused: then it goes on when it is resumed.
       } finally {
-        leaveQueue();
+        clearInterval(timer);
+        this.#asking = undefined;
       }
-    },
-    takeForGood: (signal) => firstOf(request, forGood, signal),
+    }
+  }
+}
+
+function ownPermits(count: number): Take {
+  let free = count;
+  let wake: () => void = () => undefined;
+  return async (signal) => {
+    signal.throwIfAborted();
+    while (free === 0) await within(new Promise<void>((resolve) => (wake = resolve)), undefined, signal);
+    free -= 1;
+    return () => {
+      free += 1;
+      wake();
+    };
   };
 }
 
-/** Waits for any one of the names. */
-async function firstOf(request: Lock, names: readonly string[], signal: AbortSignal): Promise<Release> {
+function sharedPermits(
+  locks: LockManager,
+  permits: readonly string[],
+  queue: string | undefined,
+  own: Take,
+): Take {
+  return async (signal) => {
+    // Only the first in the queue waits for the permits themselves: locks are granted in the order of asking.
+    const leaveQueue =
+      queue === undefined ? undefined : await lock(locks, queue, { signal }).catch(() => undefined);
+    const release = await firstOf(locks, permits, signal);
+    void leaveQueue?.();
+    // A sandboxed frame has the API, and is refused every lock.
+    return release ?? own(signal);
+  };
+}
+
+/** Waits for any one of the locks; `undefined` when it is aborted, or refused all of them. */
+async function firstOf(
+  locks: LockManager,
+  names: readonly string[],
+  signal: AbortSignal,
+): Promise<Release | undefined> {
   const others = follow(signal);
   let won: Release | undefined;
-  try {
-    await Promise.allSettled(
-      names.map(async (name) => {
-        const release = await request(name, others.signal);
-        if (won !== undefined) {
-          release();
-          return;
-        }
-        won = release;
-        others.abort();
-      }),
-    );
-  } finally {
-    others.abort();
-  }
-  if (won === undefined) throw signal.reason;
+  await Promise.allSettled(
+    names.map(async (name) => {
+      const unlock = await lock(locks, name, { signal: others.signal });
+      if (won !== undefined) {
+        await unlock?.();
+        return;
+      }
+      won = () => void unlock?.();
+      others.abort();
+    }),
+  );
+  others.abort();
   return won;
-}
-
-function sharedLocks(locks: LockManager): Lock {
-  const own = ownLocks();
-  return async (name, signal) => {
-    signal.throwIfAborted();
-    try {
-      const unlock = await lock(locks, name, { signal });
-      return () => void unlock?.();
-    } catch {
-      // A sandboxed frame has the API, and is refused every lock.
-      return own(name, signal);
-    }
-  };
-}
-
-function ownLocks(): Lock {
-  const last = new Map<string, Promise<void>>();
-  return async (name, signal) => {
-    signal.throwIfAborted();
-    const before = last.get(name) ?? Promise.resolve();
-    let release: Release = () => undefined;
-    const released = new Promise<void>((resolve) => (release = resolve));
-    last.set(
-      name,
-      before.then(() => released),
-    );
-    const aborted = new Promise<never>((_, reject) => {
-      signal.addEventListener("abort", () => reject(signal.reason as Error), { once: true });
-    });
-    try {
-      await Promise.race([before, aborted]);
-    } catch (error) {
-      release();
-      throw error;
-    }
-    return release;
-  };
 }

@@ -2,7 +2,7 @@
 import { RetryState, type Wait } from "./backoff.js";
 import { classify, classifyPing, mayHaveRun } from "./classify.js";
 import { type Connection, runConnection } from "./connection.js";
-import { type Place, unlimitedBudget } from "../connections/budget.js";
+import { type ConnectionPermit, unlimitedBudget } from "../connections/budget.js";
 import { ResumeError, type ResumeErrorCode } from "../errors.js";
 import { sleep } from "../wait/abortable.js";
 import type { Link, StreamTask } from "./task.js";
@@ -10,7 +10,7 @@ import type { Link, StreamTask } from "./task.js";
 /** How long an offline device waits before it tries all the same: `navigator.onLine` is a hint. */
 const OFFLINE_PROBE_MS = 30_000;
 
-/** A standalone stream that waited so long for a place may have missed what came meanwhile, in milliseconds. */
+/** A standalone stream that waited so long for a permit may have missed what came meanwhile, in milliseconds. */
 const LONG_WAIT_MS = 1000;
 
 /**
@@ -39,11 +39,11 @@ async function loop(task: StreamTask, link: Link, signal: AbortSignal): Promise<
     await untilOnline(task, link, signal);
     const method = listening || cursor.eventId !== undefined ? "GET" : "POST";
     const queuedAt = Date.now();
-    const place = await enter(task, link, signal, method === "POST");
+    const permit = await takeConnection(task, link, signal, method === "POST");
     const startedAt = Date.now();
     mayHaveMissed ||= listening && startedAt - queuedAt >= LONG_WAIT_MS;
     let liveAt: number | undefined;
-    const connection = await runInPlace(task, link, place, signal, () => {
+    const connection = await runPermitted(task, link, permit, signal, () => {
       liveAt = Date.now();
       link.onStatus(task, { state: "live" });
       const outage = retries.connected(liveAt);
@@ -78,7 +78,7 @@ async function loop(task: StreamTask, link: Link, signal: AbortSignal): Promise<
     if (retries.unreadable === 1) link.onError(failure("not-sse", connection, link, maybeExecuted));
 
     const delay = retries.delay({ retryMs: cursor.retryMs, retryAfterMs, random: link.random() });
-    if (place.isLost() && progressed) {
+    if (permit.isRevoked() && progressed) {
       // Parked, not broken.
       await sleep(delay.delayMs, signal);
       continue;
@@ -89,33 +89,38 @@ async function loop(task: StreamTask, link: Link, signal: AbortSignal): Promise<
   }
 }
 
-/** Runs one connection for as long as the stream keeps its place. */
-async function runInPlace(
+/** Runs one connection for as long as the stream keeps its permit. */
+async function runPermitted(
   task: StreamTask,
   link: Link,
-  place: Place,
+  permit: ConnectionPermit,
   signal: AbortSignal,
   onLive: () => void,
 ): Promise<Connection> {
   let isLive = false;
   try {
-    return await runConnection(task, link, place.signal, () => {
+    return await runConnection(task, link, permit.signal, () => {
       isLive = true;
       onLive();
     });
   } catch (cause) {
-    if (!place.isLost() || signal.aborted) throw cause;
+    if (!permit.isRevoked() || signal.aborted) throw cause;
     return { outcome: { kind: "ended" }, heard: isLive, progressed: isLive };
   } finally {
-    place.leave();
+    permit.release();
   }
 }
 
 /** Waits for leave to hold a connection. */
-function enter(task: StreamTask, link: Link, signal: AbortSignal, isPost: boolean): Promise<Place> {
+function takeConnection(
+  task: StreamTask,
+  link: Link,
+  signal: AbortSignal,
+  isPost: boolean,
+): Promise<ConnectionPermit> {
   const { cursor, isBrief = false, request } = task;
   const isUnending = request === undefined && cursor.eventId === undefined;
-  return (isBrief ? unlimitedBudget : link.budget).enter(
+  return (isBrief ? unlimitedBudget : link.budget).acquire(
     {
       isUrgent: isPost,
       isUnending,

@@ -18,7 +18,7 @@ export interface StreamTask {
   readonly cursor: StreamCursor;
   /** Whether the request was sent before, in an earlier life or session. @defaultValue false */
   readonly wasSent?: boolean;
-  /** Whether its connection ends soon by itself, and needs no place among the long-lived ones. @defaultValue false */
+  /** Whether its connection ends soon by itself, and needs no permit among the long-lived ones. @defaultValue false */
   readonly isBrief?: boolean;
   /** Whether executing the request again does no harm. */
   readonly isResendable: () => boolean;
