@@ -1,3 +1,5 @@
+// Defines the events that the transport tells the app, and the typed EventTarget that dispatches them.
+
 /** How the transport as a whole is doing. */
 export type TransportStatus =
   /** Before the session is there. */

@@ -1,3 +1,5 @@
+// Exports what an app imports from the package's root: the transport, its options, the memory store and the error.
+
 export { ResumeError, type ResumeErrorCode, type ResumeErrorOptions } from "./errors.js";
 export type { StreamName, TransportEventMap, TransportStatus } from "./events.js";
 export type { InterruptedCall } from "./calls/handover.js";

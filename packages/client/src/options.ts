@@ -1,3 +1,4 @@
+// Defines the transport's options, what each may be and its default, and checks what an app passes.
 import { ResumeError } from "./errors.js";
 import { isRecord } from "./json-rpc.js";
 import type { StateStore } from "./state/state-store.js";
@@ -72,78 +73,85 @@ export interface ResumableTransportOptions {
 
 type Optional = "credentials" | "authProvider" | "maxConnections";
 
+/** The options with their defaults. */
 export type ValidOptions = Required<Omit<ResumableTransportOptions, Optional>> &
   Pick<ResumableTransportOptions, Optional>;
-
-/** How long a connection may be silent before it is taken for dead, while its keep-alive rhythm is not known. */
-export const DEFAULT_SILENCE_MS = 45_000;
-
-const DEFAULTS = {
-  partition: "",
-  headers: {},
-  // Called as a method of another object, a browser's fetch throws "Illegal invocation".
-  fetch: ((input, init) => globalThis.fetch(input, init)) as typeof fetch,
-  ack: "auto",
-  saveParams: true,
-  random: Math.random,
-  maxAgeMs: 24 * 60 * 60_000,
-  maxElapsedMs: 30 * 60_000,
-  silenceMs: DEFAULT_SILENCE_MS,
-  answerTimeoutMs: 30_000,
-  maxMessageLength: 16 * 1024 * 1024,
-  maxQueuedMessages: 1000,
-} as const;
 
 /** A timer that is longer fires at once (HTML, timers; Node likewise). */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
-type Check = readonly [allowed: string, isValid: (value: unknown) => boolean];
+/**
+ * The `timeout` of a request that is to wait for its answer as long as it takes, in milliseconds: the SDKs give a
+ * request up after 60 s unless told otherwise, outages included. It is the longest that a timer can wait, 24.8 days;
+ * `Infinity` would fire at once (HTML, timers; Node likewise). How long a call may be without any connection is the
+ * transport's own option `maxElapsedMs`.
+ */
+export const NO_TIMEOUT = MAX_TIMER_MS;
+
+/** How long a connection may be silent before it is taken for dead, while its keep-alive rhythm is not known. */
+export const DEFAULT_SILENCE_MS = 45_000;
+
+/** What an option may be, and what it is where it is left out. */
+interface OptionRule {
+  /** For the message: "must be …". */
+  readonly allowed: string;
+  readonly isValid: (value: unknown) => boolean;
+  readonly fallback?: unknown;
+}
 
 const isFunction = (value: unknown): boolean => typeof value === "function";
-const duration: Check = [
-  `a number above 0 and at most ${MAX_TIMER_MS}`,
-  (value) => typeof value === "number" && value > 0 && value <= MAX_TIMER_MS,
-];
-const count: Check = [
-  "a whole number of at least 1",
-  (value) => Number.isSafeInteger(value) && Number(value) >= 1,
-];
-const oneOf = (...values: readonly unknown[]): Check => [
-  values.map((value) => JSON.stringify(value)).join(" or "),
-  (value) => values.includes(value),
-];
+const duration = (fallback: number): OptionRule => ({
+  allowed: `a number of milliseconds above 0 and at most ${MAX_TIMER_MS}`,
+  isValid: (value) => typeof value === "number" && value > 0 && value <= MAX_TIMER_MS,
+  fallback,
+});
+const count = (fallback: number): OptionRule => ({
+  allowed: "a whole number of at least 1",
+  isValid: (value) => Number.isSafeInteger(value) && Number(value) >= 1,
+  fallback,
+});
+const oneOf = (values: readonly unknown[], fallback?: unknown): OptionRule => ({
+  allowed: values.map((value) => JSON.stringify(value)).join(" or "),
+  isValid: (value) => value === fallback || values.includes(value),
+  fallback,
+});
 
-const CHECKS: Readonly<Record<keyof ResumableTransportOptions, Check>> = {
-  store: [
-    "a StateStore: memoryStore(), indexedDBStore() or fileStore(directory)",
-    (value) => isRecord(value) && isFunction(value.acquire),
-  ],
-  partition: ["a string", (value) => typeof value === "string"],
-  headers: ["a record of HTTP headers", isHeaders],
-  credentials: oneOf(undefined, "omit", "same-origin", "include"),
-  fetch: ["a function", isFunction],
-  authProvider: [
-    "an object with token(), and onUnauthorized() if at all",
-    (value) =>
+const RULES: Readonly<Record<keyof ResumableTransportOptions, OptionRule>> = {
+  store: {
+    allowed: "a StateStore: memoryStore(), indexedDBStore() or fileStore(directory)",
+    isValid: (value) => isRecord(value) && isFunction(value.acquire),
+  },
+  partition: { allowed: "a string", isValid: (value) => typeof value === "string", fallback: "" },
+  headers: { allowed: "a record of HTTP headers", isValid: isHeaders, fallback: {} },
+  credentials: oneOf(["omit", "same-origin", "include"]),
+  fetch: {
+    allowed: "a function",
+    isValid: isFunction,
+    // Called as a method of another object, a browser's fetch throws "Illegal invocation".
+    fallback: ((input, init) => globalThis.fetch(input, init)) satisfies typeof fetch,
+  },
+  authProvider: {
+    allowed: "an object with token(), and onUnauthorized() if at all",
+    isValid: (value) =>
       value === undefined ||
       (isRecord(value) &&
         isFunction(value.token) &&
         (value.onUnauthorized === undefined || isFunction(value.onUnauthorized))),
-  ],
-  ack: oneOf("auto", "manual"),
-  maxAgeMs: duration,
-  maxElapsedMs: duration,
-  silenceMs: duration,
-  answerTimeoutMs: duration,
-  maxMessageLength: count,
-  maxQueuedMessages: count,
-  maxConnections: [
-    "a whole number of at least 2, or Infinity",
-    (value) =>
+  },
+  ack: oneOf(["auto", "manual"], "auto"),
+  maxAgeMs: duration(24 * 60 * 60_000),
+  maxElapsedMs: duration(30 * 60_000),
+  silenceMs: duration(DEFAULT_SILENCE_MS),
+  answerTimeoutMs: duration(30_000),
+  maxConnections: {
+    allowed: "a whole number of at least 2, or Infinity",
+    isValid: (value) =>
       value === undefined || value === Infinity || (Number.isSafeInteger(value) && Number(value) >= 2),
-  ],
-  saveParams: oneOf(true, false),
-  random: ["a function", isFunction],
+  },
+  maxMessageLength: count(16 * 1024 * 1024),
+  maxQueuedMessages: count(1000),
+  saveParams: oneOf([true, false], true),
+  random: { allowed: "a function", isValid: isFunction, fallback: Math.random },
 };
 
 /** A header that `fetch` refuses would look like a network that fails. */
@@ -159,15 +167,18 @@ function invalid(option: string, allowed: string, value: unknown): ResumeError {
   return new ResumeError("invalid-option", `Option ${option} must be ${allowed}; got ${String(value)}`);
 }
 
-/** Fills in the defaults. @throws {ResumeError} `invalid-option` */
-export function validateOptions(options: ResumableTransportOptions): ValidOptions {
-  const given = Object.entries(isRecord(options) ? options : {}).filter(([, value]) => value !== undefined);
-  const merged: Readonly<Record<string, unknown>> = { ...DEFAULTS, ...Object.fromEntries(given) };
-  for (const [name, [allowed, isValid]] of Object.entries(CHECKS)) {
-    if (!isValid(merged[name])) throw invalid(name, allowed, merged[name]);
+/** Checks the options and fills in their defaults. @throws {ResumeError} `invalid-option` */
+export function validateOptions(given: ResumableTransportOptions): ValidOptions {
+  // What callers without types pass may be no object at all.
+  const options: Readonly<Record<string, unknown>> = isRecord(given) ? given : {};
+  const valid: Record<string, unknown> = {};
+  for (const [name, { allowed, fallback, isValid }] of Object.entries(RULES)) {
+    const value = options[name] === undefined ? fallback : options[name];
+    if (!isValid(value)) throw invalid(name, allowed, value);
+    valid[name] = value;
   }
   // Each option was checked above.
-  return merged as unknown as ValidOptions;
+  return valid as unknown as ValidOptions;
 }
 
 /** @throws {ResumeError} `invalid-option` */
@@ -180,16 +191,9 @@ export function validateUrl(url: string | URL): string {
     throw invalid(
       "url",
       "an absolute http(s) URL without a user name or password",
-      parsed?.host ?? "what is none",
+      // Without the password.
+      parsed === undefined ? "something that is not a URL" : `${parsed.protocol}//${parsed.host}`,
     );
   parsed.hash = "";
   return parsed.href;
 }
-
-/**
- * The `timeout` of a request that is to wait for its answer as long as it takes, in milliseconds: the SDKs give a
- * request up after 60 s unless told otherwise, outages included. It is the longest that a timer can wait, 24.8 days;
- * `Infinity` would fire at once (HTML, timers; Node likewise). How long a call may be without any connection is the
- * transport's own option `maxElapsedMs`.
- */
-export const NO_TIMEOUT = 2 ** 31 - 1;

@@ -1,8 +1,9 @@
+// Renews tokens by the OAuth of either SDK: once, however many streams and tabs are refused at the same time.
 import { ResumeError } from "../errors.js";
 import { isRecord } from "../json-rpc.js";
 import type { AuthProvider } from "../options.js";
 import { lock } from "../wait/web-lock.js";
-import { guarded, Reach } from "./token-endpoint.js";
+import { guarded, TokenEndpointWatch } from "./token-endpoint.js";
 
 /** What the adapters need of an SDK's `OAuthClientProvider`. */
 export interface OAuthProvider {
@@ -163,7 +164,7 @@ class Adapter<Provider extends OAuthProvider> implements OAuthAdapter {
 
   async finishAuth(authorizationCode: string, iss?: string): Promise<void> {
     const { auth, UnauthorizedError } = this.#sdk;
-    const request = { ...this.#request(new Reach(this.#fetch)), authorizationCode };
+    const request = { ...this.#request(new TokenEndpointWatch(this.#fetch)), authorizationCode };
     const result = await auth(this.#provider, { ...request, ...(iss === undefined ? {} : { iss }) });
     if (result !== "AUTHORIZED") throw new UnauthorizedError("Failed to authorize");
     this.#failure = undefined;
@@ -211,9 +212,9 @@ class Adapter<Provider extends OAuthProvider> implements OAuthAdapter {
       ...(resourceMetadataUrl === undefined ? {} : { resourceMetadataUrl }),
       ...(united === undefined ? {} : { scope: united }),
     };
-    const reach = new Reach(this.#fetch);
-    const provider = guarded(this.#provider, reach);
-    const request = this.#request(reach);
+    const watch = new TokenEndpointWatch(this.#fetch);
+    const provider = guarded(this.#provider, watch);
+    const request = this.#request(watch);
     this.#failure = undefined;
     try {
       const result = await (isStepUp
@@ -222,7 +223,7 @@ class Adapter<Provider extends OAuthProvider> implements OAuthAdapter {
       if (result !== "AUTHORIZED")
         throw new UnauthorizedError("The user must log in; end the login with finishAuth()");
     } catch (error) {
-      const { failure } = reach;
+      const { failure } = watch;
       this.#holdsUntil = performance.now() + (failure === undefined ? REFUSED_HOLDS_MS : UNREACHED_HOLDS_MS);
       this.#failure =
         failure === undefined
@@ -232,7 +233,7 @@ class Adapter<Provider extends OAuthProvider> implements OAuthAdapter {
     }
   }
 
-  #request({ fetch }: Reach): AuthRequest {
+  #request({ fetch }: TokenEndpointWatch): AuthRequest {
     return { serverUrl: this.#serverUrl, fetchFn: fetch, ...this.#hints };
   }
 }

@@ -1,3 +1,4 @@
+// Makes an authProvider of the OAuth of SDK 1.x.
 import {
   auth,
   extractWWWAuthenticateParams,

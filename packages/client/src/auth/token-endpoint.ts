@@ -1,11 +1,13 @@
+// Notes whether the authorization server could be reached, so that a network that fails sends nobody to log in.
+
 /** How long the authorization server may take for each answer. */
 const ANSWER_TIMEOUT_MS = 30_000;
 
 /**
- * Notes whether the authorization server's token endpoint was reached. Only POSTs count: discovery looks for
- * documents that many servers do not have, or do not show to other origins.
+ * A `fetch` that notes whether the authorization server's token endpoint was reached. Only POSTs count: discovery looks
+ * for documents that many servers do not have, or do not show to other origins.
  */
-export class Reach {
+export class TokenEndpointWatch {
   readonly #fetch: typeof fetch;
   failure: { readonly cause: unknown } | undefined;
 
@@ -36,14 +38,14 @@ export class Reach {
  * The provider, for one renewal. The SDKs take a refresh that the network broke for one that was refused, and would
  * send the user to log in.
  */
-export function guarded<Provider extends object>(provider: Provider, reach: Reach): Provider {
+export function guarded<Provider extends object>(provider: Provider, watch: TokenEndpointWatch): Provider {
   return new Proxy(provider, {
     get(target, name) {
       // Getters and methods of a class with private fields need the object itself.
       const value: unknown = Reflect.get(target, name, target);
       if (typeof value !== "function") return value;
       return (...given: unknown[]): unknown => {
-        if (name === "redirectToAuthorization" && reach.failure !== undefined) throw reach.failure.cause;
+        if (name === "redirectToAuthorization" && watch.failure !== undefined) throw watch.failure.cause;
         return Reflect.apply(value, target, given);
       };
     },

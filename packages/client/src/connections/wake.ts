@@ -1,3 +1,5 @@
+// Tells streams that wait when it may be worth trying again: the network, the page or the device is back, or another
+// stream of the same transport got through.
 /** What the environment knows of the network. A hint: truth comes from an attempt. */
 export interface Wake {
   readonly isOffline: () => boolean;
@@ -5,7 +7,7 @@ export interface Wake {
   readonly subscribe: (listener: () => void) => () => void;
 }
 
-const EVENTS = ["online", "pageshow"] as const;
+const WAKE_EVENTS = ["online", "pageshow"] as const;
 
 /** The hints of a page or a worker; in Node, only that the device woke up. */
 export function environmentWake(): Wake {
@@ -17,12 +19,12 @@ export function environmentWake(): Wake {
       const onVisible = (): void => {
         if (scope.document?.visibilityState === "visible") listener();
       };
-      for (const type of EVENTS) scope.addEventListener?.(type, listener);
+      for (const type of WAKE_EVENTS) scope.addEventListener?.(type, listener);
       scope.document?.addEventListener("visibilitychange", onVisible);
       const unsubscribe = onAwake(listener);
       return () => {
         unsubscribe();
-        for (const type of EVENTS) scope.removeEventListener?.(type, listener);
+        for (const type of WAKE_EVENTS) scope.removeEventListener?.(type, listener);
         scope.document?.removeEventListener("visibilitychange", onVisible);
       };
     },
@@ -55,13 +57,13 @@ export function onAwake(listener: () => void): () => void {
 const SPREAD_MS = 100;
 
 /** What wakes the streams of one transport: its environment, and one another. */
-export interface Peers extends Wake {
+export interface SharedWake extends Wake {
   /** A stream got through: soon after, those that wait try again. */
   readonly gotThrough: () => void;
 }
 
 /** Has the streams of one transport wake one another: when one gets through, the network is there for all. */
-export function withPeers(wake: Wake, random: () => number): Peers {
+export function shareWake(wake: Wake, random: () => number): SharedWake {
   const waiting = new Set<() => void>();
   return {
     isOffline: wake.isOffline,

@@ -1,5 +1,6 @@
+// Keeps the client's state in memory, for as long as the store itself lives.
+import { ResumeError } from "../errors.js";
 import type { StateStore } from "../state/state-store.js";
-import { createSlot, scopeText, wholeNumber } from "./slots.js";
 
 export interface MemoryStoreOptions {
   /** How many records of released slots the store keeps, over all scopes; the oldest go first. @defaultValue 100 */
@@ -12,37 +13,49 @@ export interface MemoryStoreOptions {
  * @throws {ResumeError} `invalid-option`
  */
 export function memoryStore(options: MemoryStoreOptions = {}): StateStore {
-  const maxOrphans = wholeNumber("maxOrphans", options.maxOrphans ?? 100, 1, 10_000);
+  const { maxOrphans = 100 } = options;
+  if (!Number.isInteger(maxOrphans) || maxOrphans < 1 || maxOrphans > 10_000)
+    throw new ResumeError(
+      "invalid-option",
+      `maxOrphans is ${String(maxOrphans)}; it must be a whole number from 1 to 10000`,
+    );
   /** Records that no client holds, in the order in which they were released. */
   const orphans: { readonly scope: string; readonly text: string }[] = [];
 
   return {
     // Async, so that an aborted signal rejects.
     // eslint-disable-next-line @typescript-eslint/require-await
-    async acquire(given, signal) {
+    async acquire({ partition, serverUrl }, signal) {
       signal.throwIfAborted();
-      const scope = scopeText(given);
+      const scope = JSON.stringify([serverUrl, partition]);
       const index = orphans.findLastIndex((orphan) => orphan.scope === scope);
       let text = index < 0 ? undefined : orphans.splice(index, 1)[0]?.text;
-      const forget = () => {
-        text = undefined;
-        return Promise.resolve();
-      };
-      return createSlot("memory", {
-        read: () => Promise.resolve(text),
-        write(written) {
-          text = written;
-          return Promise.resolve();
-        },
-        remove: forget,
-        // What was written here is valid JSON: nothing can be corrupt, so there is nothing to look at.
-        setAside: forget,
-        unlock() {
-          if (text !== undefined) orphans.push({ scope, text });
+      let isHeld = true;
+      const whileHeld = <T>(step: () => T): Promise<T> =>
+        new Promise((resolve) => {
+          if (!isHeld) throw new ResumeError("closed", "the slot in memory was released; acquire one again");
+          resolve(step());
+        });
+      const clear = (): Promise<void> => whileHeld(() => (text = undefined));
+      return {
+        load: () => whileHeld((): unknown => text && JSON.parse(text)),
+        save: (record) =>
+          whileHeld(() => {
+            // The declared type leaves out what JSON.stringify answers for undefined and functions.
+            const json = JSON.stringify(record) as string | undefined;
+            if (json === undefined) throw new TypeError(`a record is JSON data, not ${typeof record}`);
+            text = json;
+          }),
+        clear,
+        // What was written here can be read: there is nothing for a person to look at.
+        setAside: clear,
+        release() {
+          if (isHeld && text !== undefined) orphans.push({ scope, text });
+          isHeld = false;
           orphans.splice(0, orphans.length - maxOrphans);
           return Promise.resolve();
         },
-      });
+      };
     },
   };
 }

@@ -1,3 +1,5 @@
+// Gives the stores that outlive a page or a process what they share: their options, what every slot does alike, and which
+// records without a client are dropped.
 import { ResumeError } from "../errors.js";
 import type { Slot, StateScope } from "../state/state-store.js";
 
@@ -92,7 +94,7 @@ export interface SlotOptions {
 }
 
 /** @throws {ResumeError} `invalid-option` */
-export function wholeNumber(option: string, value: number, least: number, most: number): number {
+function wholeNumber(option: string, value: number, least: number, most: number): number {
   if (!Number.isInteger(value) || value < least || value > most)
     throw new ResumeError(
       "invalid-option",

@@ -1,3 +1,5 @@
+// Knows how far one stream was read, and which of its last events came before.
+
 /** An event id that can be sent back: no control characters, and no space that a header would lose. */
 const SENDABLE = /^[\x21-\x7e\x80-\uffff](?:[\x20-\x7e\x80-\uffff]*[\x21-\x7e\x80-\uffff])?$/;
 

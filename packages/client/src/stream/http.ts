@@ -1,3 +1,4 @@
+// Makes one HTTP request of MCP, with credentials and time limits, and says what it came to.
 import { parseRetryAfter } from "./backoff.js";
 import { isRequest, type JsonRpcMessage, parseMessages } from "../json-rpc.js";
 import type { AuthProvider } from "../options.js";

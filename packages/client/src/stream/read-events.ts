@@ -1,3 +1,4 @@
+// Reads the events of one response body, and notices when the connection falls silent.
 import { createParser, type EventSourceMessage } from "eventsource-parser";
 import { ResumeError } from "../errors.js";
 import { Watchdog } from "./watchdog.js";

@@ -1,9 +1,10 @@
+// Defines what one stream is to do, and makes the link that all streams of a transport share.
 import { type ConnectionBudget, createBudget } from "../connections/budget.js";
 import type { ResumeError } from "../errors.js";
 import { type JsonRpcMessage, type JsonRpcRequest, isRequest } from "../json-rpc.js";
 import { type HttpOptions, type SessionRef, openStream } from "./http.js";
 import type { StreamCursor } from "./cursor.js";
-import { type Wake, withPeers, environmentWake } from "../connections/wake.js";
+import { type Wake, shareWake, environmentWake } from "../connections/wake.js";
 import type { StreamName, TransportEventMap, TransportStatus } from "../events.js";
 import type { ValidOptions } from "../options.js";
 
@@ -31,17 +32,8 @@ export interface StreamTask {
   readonly take: (messages: readonly JsonRpcMessage[]) => Promise<boolean> | boolean;
 }
 
-/** How a stream is doing, for the app to show. */
-export type StreamStatus =
-  | { readonly state: "live" }
-  | { readonly state: "offline" }
-  | {
-      readonly state: "waiting";
-      /** How often it was tried without progress, this time included. */
-      readonly attempt: number;
-      /** When the next attempt is due, in milliseconds since the epoch. */
-      readonly retryAt: number;
-    };
+/** How a stream is doing: what the transport as a whole tells the app is made of these. */
+export type StreamStatus = Extract<TransportStatus, { state: "live" | "offline" | "waiting" }>;
 
 /** What a stream needs from the transport. */
 export interface Link {
@@ -83,7 +75,7 @@ export function createLink({ http, ids, options, onStatus, onEvent, onError }: L
   const environment = environmentWake();
   // A server on this machine is reachable without a network.
   const isLoopback = /^(localhost|127\..*|\[::1\])$/.test(new URL(http.url).hostname);
-  const wake = withPeers(
+  const wake = shareWake(
     isLoopback ? { ...environment, isOffline: () => false } : environment,
     options.random,
   );

@@ -1,3 +1,5 @@
+// Ends a connection that is silent for too long, by the rhythm of its keep-alives.
+
 const SHORTEST_MS = 5_000;
 const LONGEST_MS = 300_000;
 const SHORTEST_PAUSE_MS = 1_000;

@@ -1,3 +1,5 @@
+// Waits that end as soon as a signal is aborted: for a time, for somebody else's work, or for as long as a signal lasts.
+
 /**
  * Waits.
  *

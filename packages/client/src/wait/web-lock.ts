@@ -1,3 +1,5 @@
+// Takes a Web Lock and hands back how to release it, where the browser's own API holds it for as long as a callback runs.
+
 export type Unlock = () => Promise<void>;
 
 /** @returns how to release the lock, or `undefined` when another client has it and `options` ask not to wait */
