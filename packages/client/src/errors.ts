@@ -7,7 +7,7 @@
  * - `session-lost`: the server no longer knows the session.
  * - `cursor-lost`: the server can no longer replay from the cursor; the rest of this stream is lost.
  * - `not-resumable`: the connection broke and the server cannot resume it (405).
- * - `gave-up`: no connection came about within the budget (`maxElapsed`).
+ * - `gave-up`: no connection came about within the budget (`maxElapsedMs`).
  * - `interrupted`: the request's connection broke, with no event id to resume from; see `maybeExecuted`.
  * - `unauthorized`: 401 or 403, and no credentials that helped.
  * - `http`: any other refusal; see `status`.

@@ -73,9 +73,11 @@ export interface ResumableTransportOptions {
 
 type Optional = "credentials" | "authProvider" | "maxConnections";
 
-/** The options with their defaults. */
-export type ValidOptions = Required<Omit<ResumableTransportOptions, Optional>> &
-  Pick<ResumableTransportOptions, Optional>;
+/** The endpoint's URL, and the options with their defaults. */
+export interface ValidOptions
+  extends Required<Omit<ResumableTransportOptions, Optional>>, Pick<ResumableTransportOptions, Optional> {
+  readonly url: string;
+}
 
 /** A timer that is longer fires at once (HTML, timers; Node likewise). */
 const MAX_TIMER_MS = 2 ** 31 - 1;
@@ -91,67 +93,64 @@ export const NO_TIMEOUT = MAX_TIMER_MS;
 /** How long a connection may be silent before it is taken for dead, while its keep-alive rhythm is not known. */
 export const DEFAULT_SILENCE_MS = 45_000;
 
-/** What an option may be, and what it is where it is left out. */
-interface OptionRule {
-  /** For the message: "must be …". */
-  readonly allowed: string;
-  readonly isValid: (value: unknown) => boolean;
-  readonly fallback?: unknown;
-}
+/** What an option may be, for the message too, and what it is where it is left out. */
+type Rule = readonly [allowed: string, isValid: (value: unknown) => boolean, fallback?: unknown];
 
 const isFunction = (value: unknown): boolean => typeof value === "function";
-const duration = (fallback: number): OptionRule => ({
-  allowed: `a number of milliseconds above 0 and at most ${MAX_TIMER_MS}`,
-  isValid: (value) => typeof value === "number" && value > 0 && value <= MAX_TIMER_MS,
-  fallback,
-});
-const count = (fallback: number): OptionRule => ({
-  allowed: "a whole number of at least 1",
-  isValid: (value) => Number.isSafeInteger(value) && Number(value) >= 1,
-  fallback,
-});
-const oneOf = (values: readonly unknown[], fallback?: unknown): OptionRule => ({
-  allowed: values.map((value) => JSON.stringify(value)).join(" or "),
-  isValid: (value) => value === fallback || values.includes(value),
-  fallback,
-});
+const isWholeNumber = (value: unknown, least: number): boolean =>
+  Number.isSafeInteger(value) && Number(value) >= least;
 
-const RULES: Readonly<Record<keyof ResumableTransportOptions, OptionRule>> = {
-  store: {
-    allowed: "a StateStore: memoryStore(), indexedDBStore() or fileStore(directory)",
-    isValid: (value) => isRecord(value) && isFunction(value.acquire),
-  },
-  partition: { allowed: "a string", isValid: (value) => typeof value === "string", fallback: "" },
-  headers: { allowed: "a record of HTTP headers", isValid: isHeaders, fallback: {} },
+const duration = (fallback: number): Rule => [
+  `a number of milliseconds above 0 and at most ${MAX_TIMER_MS}`,
+  (value) => typeof value === "number" && value > 0 && value <= MAX_TIMER_MS,
+  fallback,
+];
+const count = (fallback: number): Rule => [
+  "a whole number of at least 1",
+  (value) => isWholeNumber(value, 1),
+  fallback,
+];
+const oneOf = (values: readonly unknown[], fallback?: unknown): Rule => [
+  values.map((value) => JSON.stringify(value)).join(" or "),
+  (value) => value === fallback || values.includes(value),
+  fallback,
+];
+
+const RULES: Readonly<Record<keyof ResumableTransportOptions, Rule>> = {
+  store: [
+    "a StateStore: memoryStore(), indexedDBStore() or fileStore(directory)",
+    (value) => isRecord(value) && isFunction(value.acquire),
+  ],
+  partition: ["a string", (value) => typeof value === "string", ""],
+  headers: ["a record of HTTP headers", isHeaders, {}],
   credentials: oneOf(["omit", "same-origin", "include"]),
-  fetch: {
-    allowed: "a function",
-    isValid: isFunction,
+  fetch: [
+    "a function",
+    isFunction,
     // Called as a method of another object, a browser's fetch throws "Illegal invocation".
-    fallback: ((input, init) => globalThis.fetch(input, init)) satisfies typeof fetch,
-  },
-  authProvider: {
-    allowed: "an object with token(), and onUnauthorized() if at all",
-    isValid: (value) =>
+    ((input, init) => globalThis.fetch(input, init)) satisfies typeof fetch,
+  ],
+  authProvider: [
+    "an object with token(), and onUnauthorized() if at all",
+    (value) =>
       value === undefined ||
       (isRecord(value) &&
         isFunction(value.token) &&
         (value.onUnauthorized === undefined || isFunction(value.onUnauthorized))),
-  },
+  ],
   ack: oneOf(["auto", "manual"], "auto"),
   maxAgeMs: duration(24 * 60 * 60_000),
   maxElapsedMs: duration(30 * 60_000),
   silenceMs: duration(DEFAULT_SILENCE_MS),
   answerTimeoutMs: duration(30_000),
-  maxConnections: {
-    allowed: "a whole number of at least 2, or Infinity",
-    isValid: (value) =>
-      value === undefined || value === Infinity || (Number.isSafeInteger(value) && Number(value) >= 2),
-  },
+  maxConnections: [
+    "a whole number of at least 2, or Infinity",
+    (value) => value === undefined || value === Infinity || isWholeNumber(value, 2),
+  ],
   maxMessageLength: count(16 * 1024 * 1024),
   maxQueuedMessages: count(1000),
   saveParams: oneOf([true, false], true),
-  random: { allowed: "a function", isValid: isFunction, fallback: Math.random },
+  random: ["a function", isFunction, Math.random],
 };
 
 /** A header that `fetch` refuses would look like a network that fails. */
@@ -168,21 +167,21 @@ function invalid(option: string, allowed: string, value: unknown): ResumeError {
 }
 
 /** Checks the options and fills in their defaults. @throws {ResumeError} `invalid-option` */
-export function validateOptions(given: ResumableTransportOptions): ValidOptions {
+export function validateOptions(url: string | URL, given: ResumableTransportOptions): ValidOptions {
   // What callers without types pass may be no object at all.
   const options: Readonly<Record<string, unknown>> = isRecord(given) ? given : {};
   const valid: Record<string, unknown> = {};
-  for (const [name, { allowed, fallback, isValid }] of Object.entries(RULES)) {
+  for (const [name, [allowed, isValid, fallback]] of Object.entries(RULES)) {
     const value = options[name] === undefined ? fallback : options[name];
     if (!isValid(value)) throw invalid(name, allowed, value);
     valid[name] = value;
   }
+  valid.url = validateUrl(url);
   // Each option was checked above.
   return valid as unknown as ValidOptions;
 }
 
-/** @throws {ResumeError} `invalid-option` */
-export function validateUrl(url: string | URL): string {
+function validateUrl(url: string | URL): string {
   const parsed = URL.canParse(url) ? new URL(url) : undefined;
   // With a password in the URL, `fetch` sends nothing at all.
   const isUsable =

@@ -4,12 +4,7 @@ import { Calls } from "./calls/calls.js";
 import { ResumeError } from "./errors.js";
 import { TransportEvents, type TransportStatus } from "./events.js";
 import { isRequest, isResponse, type JsonRpcMessage } from "./json-rpc.js";
-import {
-  type ResumableTransportOptions,
-  type ValidOptions,
-  validateOptions,
-  validateUrl,
-} from "./options.js";
+import { type ResumableTransportOptions, type ValidOptions, validateOptions } from "./options.js";
 import type { Context } from "./session/context.js";
 import { Inbox } from "./session/inbox.js";
 import { ServerRequests } from "./session/server-requests.js";
@@ -20,7 +15,6 @@ import { WireIds } from "./session/wire-ids.js";
 import { Acknowledgements } from "./state/acknowledgements.js";
 import { Saver } from "./state/saver.js";
 import { createLink } from "./stream/task.js";
-import type { HttpOptions } from "./stream/http.js";
 import { follow } from "./wait/abortable.js";
 
 /** What there is between `start()` and `close()`. */
@@ -52,7 +46,6 @@ export class ResumableTransport extends TransportEvents {
   sessionId?: string;
 
   readonly #options: ValidOptions;
-  readonly #http: HttpOptions;
   readonly #abort = new AbortController();
   #status: TransportStatus = { state: "connecting" };
   #life: Life | undefined;
@@ -66,15 +59,7 @@ export class ResumableTransport extends TransportEvents {
    */
   constructor(url: string | URL, options: ResumableTransportOptions) {
     super();
-    const valid = validateOptions(options);
-    this.#options = valid;
-    this.#http = {
-      ...valid,
-      url: validateUrl(url),
-      credentials: valid.credentials,
-      authProvider: valid.authProvider,
-      loginTimeoutMs: valid.maxElapsedMs,
-    };
+    this.#options = validateOptions(url, options);
   }
 
   /** How the transport is doing; `statuschange` tells when that changes. */
@@ -90,8 +75,8 @@ export class ResumableTransport extends TransportEvents {
     const { signal } = end;
     const onError = this.#onError;
     const options = this.#options;
-    const { maxAgeMs, partition, store } = options;
-    const scope = { serverUrl: this.#http.url, partition };
+    const { maxAgeMs, partition, store, url } = options;
+    const scope = { serverUrl: url, partition };
     const saver = await Saver.open({ store, scope, maxAgeMs, onError, signal });
     if (signal.aborted) {
       await saver.release().catch(onError);
@@ -102,7 +87,7 @@ export class ResumableTransport extends TransportEvents {
     const onStatus = (status: TransportStatus): void => {
       if (this.#isConnected) this.#publish(status);
     };
-    const link = createLink({ http: this.#http, ids, options, onStatus, onEvent: dispatch, onError });
+    const link = createLink({ ids, options, onStatus, onEvent: dispatch, onError });
     const acknowledgements = new Acknowledgements(options.ack === "manual");
     const current = new CurrentSession(saver);
     const shared = { options, saver, acknowledgements, ids, link, current };
@@ -192,7 +177,7 @@ export class ResumableTransport extends TransportEvents {
     await life.context.saver.clear().catch(this.#onError);
     if (session.id === undefined) return;
     delete this.sessionId;
-    await endSession(this.#http, session, this.#abort.signal);
+    await endSession(this.#options, session, this.#abort.signal);
   }
 
   /** Ends every connection and gives the saved state back, for the next life to go on with. */

@@ -57,7 +57,9 @@ function browser(): Browser {
         onLeave(left, shown) {
           page.leave = left;
           page.show = shown;
-          return () => undefined;
+          return () => {
+            page.leave = page.show = () => undefined;
+          };
         },
       };
       return Object.assign(page, { budget: new SharedBudget(ORIGIN, count, scope) });
@@ -254,9 +256,25 @@ describe("several pages", () => {
     await pass(5000);
     expect(locks.isCached("cached")).toBe(true);
     expect(again.permit).toBeUndefined();
+    expect(openChannels()).toBe(1);
     cached.show();
     await pass(1000);
     expect(again.permit).toBeDefined();
+  });
+
+  test("go on too when the page is frozen before they ask again, and leave nothing behind", async () => {
+    const { openChannels, page } = browser();
+    const cached = page("cached");
+    stream(cached.budget);
+    await pass(10);
+    cached.leave();
+    cached.show();
+    const again = stream(cached.budget);
+    await pass(1000);
+    expect(again.permit).toBeDefined();
+    expect(openChannels()).toBe(1);
+    again.permit?.release();
+    expect(openChannels()).toBe(0);
   });
 });
 

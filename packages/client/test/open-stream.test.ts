@@ -239,9 +239,9 @@ describe("waiting", () => {
         refusal: true,
       },
     ],
-  ])("ends with the signal, be it for %s", async (_name, { authProvider, refusal }) => {
+  ])("ends with the signal, be it for %s", async (_name, { refusal, ...given }) => {
     const abort = new AbortController();
-    const opening = open(refusal ? [status(401)] : [], { authProvider, signal: abort.signal });
+    const opening = open(refusal ? [status(401)] : [], { ...given, signal: abort.signal });
     await Promise.resolve();
     abort.abort(new Error("enough"));
     await expect(opening).rejects.toThrow("enough");

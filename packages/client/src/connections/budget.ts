@@ -49,15 +49,17 @@ interface Held {
   readonly park: () => void;
 }
 
+/** Reaches the other clients of the same origin. */
+interface Channel {
+  post(message: unknown): void;
+  close(): void;
+}
+
 /** What the environment gives a budget. */
 export interface BudgetScope {
   readonly locks: LockManager | undefined;
   readonly isHidden: () => boolean;
-  /** Reaches the other clients of the same origin. */
-  readonly openChannel: (onMessage: (message: unknown) => void) => {
-    post(message: unknown): void;
-    close(): void;
-  };
+  readonly openChannel: (onMessage: (message: unknown) => void) => Channel;
   /** Calls back when the page is left, and when the very same page is shown again. */
   readonly onLeave: (left: () => void, shown: () => void) => Release;
 }
@@ -75,9 +77,11 @@ export class SharedBudget implements ConnectionBudget {
    */
   readonly #unending: Semaphore;
   readonly #held = new Set<Held>();
-  /** What is open while there is anybody to hold a permit or to wait for one. */
-  #open: { readonly post: (message: unknown) => void; readonly close: Release } | undefined;
+  /** How many hold a permit or wait for one: what follows is there while there are any. */
   #users = 0;
+  #channel: Channel | undefined;
+  #ignorePage: Release | undefined;
+  #isLeft = false;
 
   /** @param count - how many connections; at least 2 */
   constructor(origin: string, count: number, scope: BudgetScope) {
@@ -92,7 +96,7 @@ export class SharedBudget implements ConnectionBudget {
       queue: name("queue"),
       locks,
       onWaiting: (round, isUrgent) => {
-        this.#open?.post(round);
+        this.#channel?.post(round);
         this.#makeRoom(isUrgent ? SHORT_TURN_MS : TURN_MS);
       },
     });
@@ -102,13 +106,11 @@ export class SharedBudget implements ConnectionBudget {
   async acquire(use: ConnectionUse, signal: AbortSignal): Promise<ConnectionPermit> {
     signal.throwIfAborted();
     this.#users += 1;
-    this.#open ??= this.#openChannel();
+    if (this.#users === 1) this.#start();
     const releases: Release[] = [
       () => {
         this.#users -= 1;
-        if (this.#users > 0) return;
-        this.#open?.close();
-        this.#open = undefined;
+        if (this.#users === 0) this.#stop();
       },
     ];
     const release = (): void => {
@@ -154,33 +156,42 @@ export class SharedBudget implements ConnectionBudget {
     quietest?.park();
   }
 
-  #openChannel(): { readonly post: (message: unknown) => void; readonly close: Release } {
+  #start(): void {
     const { isHidden, onLeave, openChannel } = this.#scope;
-    const open = (): ReturnType<typeof openChannel> =>
-      openChannel((round) => {
+    const open = (): void => {
+      this.#channel ??= openChannel((round) => {
         if (isHidden() || Number(round) >= PATIENCE) this.#makeRoom(TURN_MS);
       });
-    let channel: ReturnType<typeof openChannel> | undefined = open();
+    };
+    if (!this.#isLeft) open();
     // A page in the back/forward cache is thrown out of it by a message, and when another one asks for its lock.
-    const stop = onLeave(
+    this.#ignorePage ??= onLeave(
       () => {
+        this.#isLeft = true;
         this.#permits.pause();
-        channel?.close();
-        channel = undefined;
+        this.#closeChannel();
         for (const { park, use } of [...this.#held]) if (use.isParkable()) park();
       },
       () => {
-        channel ??= open();
+        this.#isLeft = false;
+        if (this.#users > 0) open();
+        else this.#stop();
         this.#permits.resume();
       },
     );
-    return {
-      post: (message) => channel?.post(message),
-      close() {
-        stop();
-        channel?.close();
-      },
-    };
+  }
+
+  #stop(): void {
+    this.#closeChannel();
+    // Nothing else would tell that a page that was left is shown again.
+    if (this.#isLeft) return;
+    this.#ignorePage?.();
+    this.#ignorePage = undefined;
+  }
+
+  #closeChannel(): void {
+    this.#channel?.close();
+    this.#channel = undefined;
   }
 }
 

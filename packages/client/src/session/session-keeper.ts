@@ -131,7 +131,7 @@ export class SessionKeeper {
   /** The session to end: a new one, when one is being made and the server grants it in time. */
   async last(): Promise<Session> {
     const { current, link, signal } = this.#context;
-    await within(this.#beginning, link.http.answerTimeoutMs, signal).catch(() => undefined);
+    await within(this.#beginning, link.answerTimeoutMs, signal).catch(() => undefined);
     return current.session;
   }
 

@@ -39,7 +39,7 @@ export async function runConnection(
   const { cursor, request: message, session } = task;
   const isPost = message !== undefined && cursor.eventId === undefined;
   const opened = await openStream(
-    link.http,
+    link,
     session,
     isPost ? { method: "POST", message } : { method: "GET", lastEventId: cursor.eventId },
     signal,
@@ -97,7 +97,7 @@ async function readStream(
       body,
       {
         silenceMs: link.silenceMs,
-        maxEventLength: link.http.maxMessageLength,
+        maxEventLength: link.maxMessageLength,
         // A stream with a cursor loses nothing by a mistake. Of others only those that can be opened again are
         // watched, and only where silence says something.
         isWatched: (hasRhythm) =>

@@ -1,23 +1,24 @@
 // Makes one HTTP request of MCP, with credentials and time limits, and says what it came to.
 import { parseRetryAfter } from "./backoff.js";
 import { isRequest, type JsonRpcMessage, parseMessages } from "../json-rpc.js";
-import type { AuthProvider } from "../options.js";
+import type { ValidOptions } from "../options.js";
 import { within } from "../wait/abortable.js";
 
-/** How HTTP requests are made: the transport's options that concern `fetch`. */
-export interface HttpOptions {
-  readonly url: string;
-  readonly fetch: typeof fetch;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly credentials: RequestCredentials | undefined;
-  readonly authProvider: AuthProvider | undefined;
-  /** The largest JSON answer and the largest event, in characters. */
-  readonly maxMessageLength: number;
-  /** How long a server may take to answer a GET, a ping or a notification, in milliseconds. */
-  readonly answerTimeoutMs: number;
-  /** How long `onUnauthorized` may take, in milliseconds: a person may have to log in. */
-  readonly loginTimeoutMs: number;
-}
+/**
+ * How HTTP requests are made: the transport's options that concern them. `maxElapsedMs` limits `onUnauthorized`: a person
+ * may have to log in.
+ */
+export type HttpOptions = Pick<
+  ValidOptions,
+  | "url"
+  | "fetch"
+  | "headers"
+  | "credentials"
+  | "authProvider"
+  | "maxMessageLength"
+  | "answerTimeoutMs"
+  | "maxElapsedMs"
+>;
 
 /** The session and protocol version that a request is made in. */
 export interface SessionRef {
@@ -208,21 +209,13 @@ export interface Answer {
   readonly cause?: unknown;
 }
 
-interface Credentials {
-  readonly authProvider: AuthProvider | undefined;
-  /** How long a token may take, in milliseconds. */
-  readonly answerTimeoutMs: number;
-  /** How long other credentials may take, in milliseconds. */
-  readonly loginTimeoutMs: number;
-}
-
 /**
  * Makes a request, and again with other credentials when it was refused.
  *
  * @throws what `send` does, and when there is no token
  */
 export async function withCredentials(
-  { answerTimeoutMs, authProvider, loginTimeoutMs }: Credentials,
+  { answerTimeoutMs, authProvider, maxElapsedMs }: HttpOptions,
   signal: AbortSignal,
   send: (token: string | undefined) => Promise<Response>,
 ): Promise<Answer> {
@@ -243,7 +236,7 @@ export async function withCredentials(
     response.body?.cancel().catch(() => undefined);
     try {
       const login = Promise.resolve(authProvider.onUnauthorized(response, token));
-      await within(login, loginTimeoutMs, signal);
+      await within(login, maxElapsedMs, signal);
     } catch (cause) {
       return { response, cause };
     }

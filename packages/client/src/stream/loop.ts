@@ -54,7 +54,7 @@ async function loop(task: StreamTask, link: Link, signal: AbortSignal): Promise<
     const { outcome, progressed, retryAfterMs } = connection;
     maybeExecuted ||= method === "POST" && mayHaveRun(outcome);
     const isOffline = link.wake.isOffline();
-    const waitedMs = elapsed(startedAt, liveAt ?? Date.now(), link.http.answerTimeoutMs);
+    const waitedMs = elapsed(startedAt, liveAt ?? Date.now(), link.answerTimeoutMs);
     retries.ended(connection, { method, isOffline, waitedMs });
 
     const facts = {
@@ -185,7 +185,7 @@ function failure(
   link: Link,
   maybeExecuted: boolean,
 ): ResumeError {
-  const { origin, pathname } = new URL(link.http.url);
+  const { origin, pathname } = new URL(link.url);
   const where = `${origin}${pathname}${detail === undefined ? "" : `: ${detail}`}`;
   return new ResumeError(code, `${MEANING[code] ?? code} (${where})`, {
     maybeExecuted,

@@ -36,13 +36,9 @@ export interface StreamTask {
 export type StreamStatus = Extract<TransportStatus, { state: "live" | "offline" | "waiting" }>;
 
 /** What a stream needs from the transport. */
-export interface Link {
-  readonly http: HttpOptions;
+export interface Link extends HttpOptions, Pick<ValidOptions, "random" | "silenceMs"> {
   readonly wake: Wake;
   readonly budget: ConnectionBudget;
-  readonly random: () => number;
-  readonly maxElapsedMs: number;
-  readonly silenceMs: number;
   /** The HTTP status of a `ping` in the session; 503 when there was no answer. */
   readonly ping: (session: SessionRef, signal: AbortSignal) => Promise<number>;
   /** `undefined` when the stream is over. */
@@ -60,7 +56,6 @@ interface PingIds {
 }
 
 export interface LinkOptions {
-  readonly http: HttpOptions;
   readonly ids: PingIds;
   readonly options: ValidOptions;
   /** The status of all streams together. */
@@ -70,25 +65,22 @@ export interface LinkOptions {
 }
 
 /** What the streams of one transport share. */
-export function createLink({ http, ids, options, onStatus, onEvent, onError }: LinkOptions): Link {
+export function createLink({ ids, options, onStatus, onEvent, onError }: LinkOptions): Link {
   const streams = new Map<StreamTask, StreamStatus>();
   const environment = environmentWake();
   // A server on this machine is reachable without a network.
-  const isLoopback = /^(localhost|127\..*|\[::1\])$/.test(new URL(http.url).hostname);
+  const isLoopback = /^(localhost|127\..*|\[::1\])$/.test(new URL(options.url).hostname);
   const wake = shareWake(
     isLoopback ? { ...environment, isOffline: () => false } : environment,
     options.random,
   );
   return {
-    http,
-    random: options.random,
-    maxElapsedMs: options.maxElapsedMs,
-    silenceMs: options.silenceMs,
-    budget: createBudget(http.url, options.maxConnections),
+    ...options,
+    budget: createBudget(options.url, options.maxConnections),
     wake,
     ping: async (session, signal) => {
       const message = ids.outgoing({ jsonrpc: "2.0", id: 0, method: "ping" });
-      const opened = await openStream(http, session, { method: "POST", message }, signal).finally(() =>
+      const opened = await openStream(options, session, { method: "POST", message }, signal).finally(() =>
         ids.release(message.id, false),
       );
       if (opened.kind === "events") void opened.body.cancel().catch(() => undefined);

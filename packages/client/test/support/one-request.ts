@@ -21,11 +21,9 @@ export const SESSION: SessionRef = { id: "s1", protocolVersion: "2025-11-25", is
 export const HTTP: Omit<HttpOptions, "fetch"> = {
   url: "https://mcp.example/mcp",
   headers: {},
-  credentials: undefined,
-  authProvider: undefined,
   maxMessageLength: 1000,
   answerTimeoutMs: 30_000,
-  loginTimeoutMs: 30 * 60_000,
+  maxElapsedMs: 30 * 60_000,
 };
 
 interface Sent {

@@ -100,16 +100,12 @@ export function runScripted(options: ScriptedStreamOptions): ScriptedStream {
     );
   };
   const link: Link = {
-    http: {
-      url: "https://mcp.example/mcp",
-      fetch: fetched,
-      headers: {},
-      credentials: undefined,
-      authProvider: options.authProvider,
-      maxMessageLength: 1_000_000,
-      answerTimeoutMs: options.answerTimeoutMs ?? 30_000,
-      loginTimeoutMs: 30 * 60_000,
-    },
+    url: "https://mcp.example/mcp",
+    fetch: fetched,
+    headers: {},
+    ...(options.authProvider === undefined ? {} : { authProvider: options.authProvider }),
+    maxMessageLength: 1_000_000,
+    answerTimeoutMs: options.answerTimeoutMs ?? 30_000,
     wake: {
       isOffline: options.isOffline ?? (() => false),
       subscribe(listener) {
