@@ -196,3 +196,13 @@ function validateUrl(url: string | URL): string {
   parsed.hash = "";
   return parsed.href;
 }
+
+/** Checks an option of a store. @throws {ResumeError} `invalid-option` */
+export function wholeNumber(option: string, value: number, least: number, most: number): number {
+  if (!Number.isInteger(value) || value < least || value > most)
+    throw new ResumeError(
+      "invalid-option",
+      `${option} is ${String(value)}; it must be a whole number from ${least} to ${most}`,
+    );
+  return value;
+}

@@ -1,5 +1,6 @@
 // Keeps the client's state in memory, for as long as the store itself lives.
 import { ResumeError } from "../errors.js";
+import { wholeNumber } from "../options.js";
 import type { StateStore } from "../state/state-store.js";
 
 export interface MemoryStoreOptions {
@@ -13,12 +14,7 @@ export interface MemoryStoreOptions {
  * @throws {ResumeError} `invalid-option`
  */
 export function memoryStore(options: MemoryStoreOptions = {}): StateStore {
-  const { maxOrphans = 100 } = options;
-  if (!Number.isInteger(maxOrphans) || maxOrphans < 1 || maxOrphans > 10_000)
-    throw new ResumeError(
-      "invalid-option",
-      `maxOrphans is ${String(maxOrphans)}; it must be a whole number from 1 to 10000`,
-    );
+  const maxOrphans = wholeNumber("maxOrphans", options.maxOrphans ?? 100, 1, 10_000);
   /** Records that no client holds, in the order in which they were released. */
   const orphans: { readonly scope: string; readonly text: string }[] = [];
 

@@ -1,6 +1,7 @@
 // Gives the stores that outlive a page or a process what they share: their options, what every slot does alike, and which
 // records without a client are dropped.
 import { ResumeError } from "../errors.js";
+import { wholeNumber } from "../options.js";
 import type { Slot, StateScope } from "../state/state-store.js";
 
 /** What a store does for one acquired slot. Called one step at a time, and never after `unlock`. */
@@ -91,16 +92,6 @@ export interface SlotOptions {
   readonly maxOrphans?: number;
   /** How old a record without a live client may grow, in milliseconds. @defaultValue 604800000, seven days */
   readonly orphanMaxAgeMs?: number;
-}
-
-/** @throws {ResumeError} `invalid-option` */
-function wholeNumber(option: string, value: number, least: number, most: number): number {
-  if (!Number.isInteger(value) || value < least || value > most)
-    throw new ResumeError(
-      "invalid-option",
-      `${option} is ${String(value)}; it must be a whole number from ${least} to ${most}`,
-    );
-  return value;
 }
 
 /** The options with their defaults. @throws {ResumeError} `invalid-option` */

@@ -58,6 +58,14 @@ export interface Ended {
   readonly progressed: boolean;
 }
 
+/** The same, with what it cost. */
+interface Attempt extends Ended {
+  readonly method: "GET" | "POST";
+  /** How long it took until the server answered, in milliseconds. */
+  readonly waitedMs: number;
+  readonly isOffline: boolean;
+}
+
 /** The wait before the next attempt. */
 export interface Wait {
   /** Which attempt since the last progress it leads to, from 1. */
@@ -68,13 +76,21 @@ export interface Wait {
   readonly firmMs: number;
 }
 
+/** What a stream went through until it was connected again. */
+export interface Outage {
+  readonly attempts: number;
+  /** How long it was down, in milliseconds. */
+  readonly downMs: number;
+}
+
 /** The retries of one stream: how many since it last made progress, and how much of its time budget they used up. */
 export class RetryState {
+  /** How often in a row the server answered with something unreadable. */
+  unreadable = 0;
   readonly #budgetMs: number;
   #attempts = 0;
   /** Of the attempts, those that a wake-up brought forward. They do not lengthen the waits. */
   #early = 0;
-  #unreadable = 0;
   #spentMs = 0;
   #brokenSince: number | undefined;
 
@@ -83,47 +99,26 @@ export class RetryState {
     this.#budgetMs = budgetMs;
   }
 
-  /** How often in a row the server answered with something unreadable. */
-  get unreadable(): number {
-    return this.#unreadable;
-  }
-
-  /** Whether the stream was without a connection for as long as it may be. */
-  get isExhausted(): boolean {
-    return this.#spentMs >= this.#budgetMs;
-  }
-
   /** A connection came about. @returns the outage that it ended, if there was one */
-  connected(now: number): { readonly attempts: number; readonly downMs: number } | undefined {
+  connected(now: number): Outage | undefined {
     const since = this.#brokenSince;
     this.#brokenSince = undefined;
     return since === undefined ? undefined : { attempts: this.#attempts, downMs: now - since };
   }
 
-  /**
-   * A connection ended.
-   *
-   * @param waitedMs - how long it took until the server answered, in milliseconds
-   */
-  ended(
-    { heard, outcome, progressed }: Ended,
-    { isOffline, method, waitedMs }: { isOffline: boolean; method: "GET" | "POST"; waitedMs: number },
-  ): void {
+  /** A connection ended, or none came about. */
+  ended({ heard, isOffline, method, outcome, progressed, waitedMs }: Attempt): void {
     if (progressed) this.#attempts = this.#early = 0;
-    this.#unreadable = outcome.kind === "unreadable" ? this.#unreadable + 1 : 0;
-    // The answer to a request that was sent may take as long as the tool.
-    const isVain = method === "GET" || (outcome.kind === "unreachable" && outcome.unsent);
+    this.unreadable = outcome.kind === "unreadable" ? this.unreadable + 1 : 0;
     if (heard || progressed) this.#spentMs = 0;
-    else if (isVain) this.#spend(waitedMs, isOffline);
+    // The answer to a request that was sent may take as long as the tool.
+    else if (method === "GET" || (outcome.kind === "unreachable" && outcome.unsent))
+      this.#spend(waitedMs, isOffline);
   }
 
-  /** How long to wait now, by {@link backoff}. */
-  delay(given: Omit<BackoffState, "attempt">): Backoff {
-    return backoff({ ...given, attempt: this.#attempts - this.#early });
-  }
-
-  /** The stream is broken, and waits for its next attempt. */
-  wait({ askedMs, delayMs }: Backoff, now: number): Wait {
+  /** The stream is broken, and waits for its next attempt as {@link backoff} says. */
+  wait(given: Omit<BackoffState, "attempt">, now: number): Wait {
+    const { askedMs, delayMs } = backoff({ ...given, attempt: this.#attempts - this.#early });
     this.#brokenSince ??= now;
     this.#attempts += 1;
     // The last attempt is the one before: what the server asked for is not undercut, and not outwaited.
@@ -132,10 +127,11 @@ export class RetryState {
     return { attempt: this.#attempts, waitMs, firmMs: mayWake ? askedMs : waitMs };
   }
 
-  /** That wait is over, after so many milliseconds. */
-  waited({ waitMs }: Wait, waitedMs: number, isOffline: boolean): void {
+  /** That wait ended after so many milliseconds. @returns whether the time budget is used up */
+  waited({ waitMs }: Wait, waitedMs: number, isOffline: boolean): boolean {
     if (waitedMs < waitMs) this.#early += 1;
     this.#spend(waitedMs, isOffline);
+    return this.#spentMs >= this.#budgetMs;
   }
 
   /** Of a network that is away nobody can say that it does not come back. */

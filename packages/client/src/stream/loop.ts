@@ -47,7 +47,7 @@ async function loop(task: StreamTask, link: Link, signal: AbortSignal): Promise<
       liveAt = Date.now();
       link.onStatus(task, { state: "live" });
       const outage = retries.connected(liveAt);
-      if (outage !== undefined) link.onResumed(task, outage.attempts, outage.downMs);
+      if (outage !== undefined) link.onResumed(task, outage);
       if (mayHaveMissed && cursor.eventId === undefined) link.onGap(task);
       mayHaveMissed = listening;
     });
@@ -55,7 +55,7 @@ async function loop(task: StreamTask, link: Link, signal: AbortSignal): Promise<
     maybeExecuted ||= method === "POST" && mayHaveRun(outcome);
     const isOffline = link.wake.isOffline();
     const waitedMs = elapsed(startedAt, liveAt ?? Date.now(), link.answerTimeoutMs);
-    retries.ended(connection, { method, isOffline, waitedMs });
+    retries.ended({ ...connection, method, isOffline, waitedMs });
 
     const facts = {
       method,
@@ -77,15 +77,15 @@ async function loop(task: StreamTask, link: Link, signal: AbortSignal): Promise<
     mayHaveMissed ||= verdict.mayHaveMissed;
     if (retries.unreadable === 1) link.onError(failure("not-sse", connection, link, maybeExecuted));
 
-    const delay = retries.delay({ retryMs: cursor.retryMs, retryAfterMs, random: link.random() });
+    const { retryMs } = cursor;
     if (permit.isRevoked() && progressed) {
       // Parked, not broken.
-      await sleep(delay.delayMs, signal);
+      await sleep(retryMs ?? 0, signal);
       continue;
     }
-    const wait = retries.wait(delay, Date.now());
-    retries.waited(wait, await pause(task, link, wait, signal), isOffline);
-    if (retries.isExhausted) throw failure("gave-up", connection, link, maybeExecuted);
+    const wait = retries.wait({ retryMs, retryAfterMs, random: link.random() }, Date.now());
+    const isExhausted = retries.waited(wait, await pause(task, link, wait, signal), isOffline);
+    if (isExhausted) throw failure("gave-up", connection, link, maybeExecuted);
   }
 }
 

@@ -1,4 +1,5 @@
 // Defines what one stream is to do, and makes the link that all streams of a transport share.
+import type { Outage } from "./backoff.js";
 import { type ConnectionBudget, createBudget } from "../connections/budget.js";
 import type { ResumeError } from "../errors.js";
 import { type JsonRpcMessage, type JsonRpcRequest, isRequest } from "../json-rpc.js";
@@ -43,7 +44,7 @@ export interface Link extends HttpOptions, Pick<ValidOptions, "random" | "silenc
   readonly ping: (session: SessionRef, signal: AbortSignal) => Promise<number>;
   /** `undefined` when the stream is over. */
   readonly onStatus: (task: StreamTask, status: StreamStatus | undefined) => void;
-  readonly onResumed: (task: StreamTask, attempts: number, downMs: number) => void;
+  readonly onResumed: (task: StreamTask, outage: Outage) => void;
   /** Messages were lost for good; how many is not known. */
   readonly onGap: (task: StreamTask) => void;
   readonly onError: (error: ResumeError) => void;
@@ -93,7 +94,7 @@ export function createLink({ ids, options, onStatus, onEvent, onError }: LinkOpt
       if (status?.state === "live") wake.gotThrough();
       onStatus(combineStatus(streams.values()));
     },
-    onResumed: (task, attempts, downMs) => onEvent("resumed", { stream: nameOf(task), attempts, downMs }),
+    onResumed: (task, outage) => onEvent("resumed", { stream: nameOf(task), ...outage }),
     onGap: (task) => onEvent("gap", { stream: nameOf(task), missed: undefined }),
     onError,
   };

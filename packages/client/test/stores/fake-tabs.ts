@@ -1,4 +1,4 @@
-import type { Page } from "../../src/stores/indexeddb/page.js";
+import type { PageEnvironment } from "../../src/stores/indexeddb/page-environment.js";
 import { TestLocks } from "./web-locks.js";
 
 /** A `Storage` like one tab's sessionStorage. */
@@ -33,7 +33,7 @@ class TestStorage implements Storage {
 }
 
 /** A page (or worker) of a browser: one life of a script. */
-export class FakePage implements Page {
+export class FakePage implements PageEnvironment {
   readonly locks: LockManager | undefined;
   readonly sessionStorage: TestStorage | undefined;
   readonly held = new Set<{ readonly list: string; readonly slot: string }>();

@@ -119,7 +119,7 @@ export function runScripted(options: ScriptedStreamOptions): ScriptedStream {
     budget: unlimitedBudget,
     ping: options.ping ?? (() => Promise.resolve(200)),
     onStatus: (_task, status) => statuses.push(status),
-    onResumed: (_task, count, downMs) => resumed.push({ attempts: count, downMs }),
+    onResumed: (_task, outage) => resumed.push(outage),
     onGap: () => (gaps += 1),
     onError: (error) => errors.push(error),
   };

@@ -1,3 +1,4 @@
+// Claims slots for this process by lock files, judges the claims of others, and tidies up what nobody holds.
 /// <reference types="node" />
 import { randomBytes } from "node:crypto";
 import { readFile, rm, utimes, writeFile } from "node:fs/promises";

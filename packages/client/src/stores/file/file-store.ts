@@ -1,3 +1,4 @@
+// Keeps the client's state in files on a local disk, one for each slot, for Node.
 /// <reference types="node" />
 import { randomBytes } from "node:crypto";
 import { mkdir, readFile, rm } from "node:fs/promises";

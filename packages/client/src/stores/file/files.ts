@@ -1,3 +1,4 @@
+// Names, lists, replaces and sets aside the files of the slots in one folder.
 /// <reference types="node" />
 import { createHash } from "node:crypto";
 import { open, readdir, rename, rm, stat } from "node:fs/promises";

@@ -1,8 +1,10 @@
+// Tells whether the process that holds a slot still lives, and whether it is the same one.
 /// <reference types="node" />
 import { execFile } from "node:child_process";
 import { readFile, readlink } from "node:fs/promises";
 import { hostname } from "node:os";
 import { promisify } from "node:util";
+import { errorCode } from "./files.js";
 
 /** Tells one process from every other, also from a later one that got the same pid. */
 export interface ProcessIdentity {
@@ -15,9 +17,6 @@ export interface ProcessIdentity {
 
 type ProcessState = { readonly kind: "running"; readonly started: string | null } | { readonly kind: "gone" };
 
-const errorCode = (error: unknown): unknown =>
-  error instanceof Error && "code" in error ? error.code : undefined;
-
 /** Whether a signal could be sent: the least that every system tells. */
 function signalState(pid: number): ProcessState {
   try {
@@ -29,7 +28,7 @@ function signalState(pid: number): ProcessState {
 }
 
 /**
- * proc(5): the state is the third field of `stat`, the start time, in ticks since boot, the twenty-second.
+ * Reads `/proc/<pid>/stat` (proc(5)): the state is the third field of `stat`, the start time, in ticks since boot, the twenty-second.
  * The second is the command in parentheses, which may itself contain spaces and parentheses.
  * A killed process that its parent has not collected yet stays on as a zombie: it holds nothing any more.
  */

@@ -1,6 +1,7 @@
+// Makes the IndexedDB store of one page or worker, whatever that page offers besides IndexedDB.
 import { ResumeError } from "../../errors.js";
 import type { StateStore } from "../../state/state-store.js";
-import type { Page } from "./page.js";
+import type { PageEnvironment } from "./page-environment.js";
 import { createSlot, scopeText, stateUnavailable, checkSlotOptions, type SlotOptions } from "../slots.js";
 import { acquireByLock, acquireByTicket } from "./claims.js";
 import { type SlotKey, slotRecords } from "./records.js";
@@ -11,7 +12,7 @@ export interface IndexedDBStoreOptions extends SlotOptions {
 }
 
 /** The IndexedDB store of one page; `indexedDBStore` gives it the page in which it runs. */
-export function browserStore(page: Page, given: IndexedDBStoreOptions): StateStore {
+export function browserStore(page: PageEnvironment, given: IndexedDBStoreOptions): StateStore {
   const { databaseName = "resumable-mcp" } = given;
   if (databaseName === "")
     throw new ResumeError("invalid-option", "databaseName is empty; it must be a name");

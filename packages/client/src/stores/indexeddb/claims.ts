@@ -1,7 +1,33 @@
+// Decides which slot of the IndexedDB store a page gets, and holds it: by a Web Lock, or by a ticket where there are none.
+import { follow } from "../../wait/abortable.js";
 import { lock, type Unlock } from "../../wait/web-lock.js";
 import { excessOf, newestFirst, type SlotOptions } from "../slots.js";
-import { recall, remember, type Page } from "./page.js";
+import { recall, remember, type PageEnvironment } from "./page-environment.js";
 import type { SlotKey, SlotRecords } from "./records.js";
+
+/** Where the IndexedDB store's slots come from: the page it runs in, the records there, the store's options. */
+export interface SlotSource {
+  readonly page: PageEnvironment;
+  readonly records: SlotRecords;
+  readonly databaseName: string;
+  readonly options: Required<Omit<SlotOptions, "slotName">> & SlotOptions;
+}
+
+/** A slot that is this client's until `release`. */
+export interface Acquired {
+  readonly slot: string;
+  /** When its record was saved; `undefined` when it has none, or where that does not matter. */
+  readonly savedAt: number | undefined;
+  /** To be saved with the record, where there are no locks. */
+  readonly ticket: string | undefined;
+  release(): Promise<void>;
+}
+
+/** 128 random bits. Not `randomUUID`, which plain-HTTP pages do not have. */
+export const newSlotId = (): string =>
+  Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join(
+    "",
+  );
 
 const NAMED = "name:";
 
@@ -17,11 +43,8 @@ async function lockWithin(
   waitMs: number,
   signal: AbortSignal,
 ): Promise<Unlock | undefined> {
-  signal.throwIfAborted();
-  const limit = new AbortController();
-  const end = () => limit.abort();
-  const timer = setTimeout(end, waitMs);
-  signal.addEventListener("abort", end);
+  const limit = follow(signal);
+  const timer = setTimeout(() => limit.abort(), waitMs);
   try {
     return await lock(locks, name, { signal: limit.signal });
   } catch (error) {
@@ -30,7 +53,7 @@ async function lockWithin(
     return undefined;
   } finally {
     clearTimeout(timer);
-    signal.removeEventListener("abort", end);
+    limit.abort();
   }
 }
 
@@ -121,30 +144,6 @@ export async function acquireByLock(
   if (!acquired) throw new Error("the lock of a name that nobody else knows was refused");
   return acquired;
 }
-
-/** Where the IndexedDB store's slots come from: the page it runs in, the records there, the store's options. */
-export interface SlotSource {
-  readonly page: Page;
-  readonly records: SlotRecords;
-  readonly databaseName: string;
-  readonly options: Required<Omit<SlotOptions, "slotName">> & SlotOptions;
-}
-
-/** A slot that is this client's until `release`. */
-export interface Acquired {
-  readonly slot: string;
-  /** When its record was saved; `undefined` when it has none, or where that does not matter. */
-  readonly savedAt: number | undefined;
-  /** To be saved with the record, where there are no locks. */
-  readonly ticket: string | undefined;
-  release(): Promise<void>;
-}
-
-/** 128 random bits. Not `randomUUID`, which plain-HTTP pages do not have. */
-export const newSlotId = (): string =>
-  Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join(
-    "",
-  );
 
 /**
  * Without Web Locks (pages over plain HTTP) nobody can tell whether a slot's last client still lives, so nothing is

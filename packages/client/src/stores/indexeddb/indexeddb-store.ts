@@ -1,6 +1,7 @@
+// Exports the IndexedDB store, as it runs in the page or worker that imports it.
 import type { StateStore } from "../../state/state-store.js";
 import { browserStore, type IndexedDBStoreOptions } from "./browser-store.js";
-import { thisPage } from "./page.js";
+import { thisPageEnvironment } from "./page-environment.js";
 
 export type { IndexedDBStoreOptions } from "./browser-store.js";
 
@@ -20,5 +21,5 @@ export type { IndexedDBStoreOptions } from "./browser-store.js";
  * @throws {ResumeError} `invalid-option`
  */
 export function indexedDBStore(options: IndexedDBStoreOptions = {}): StateStore {
-  return browserStore(thisPage, options);
+  return browserStore(thisPageEnvironment, options);
 }

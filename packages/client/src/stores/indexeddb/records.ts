@@ -1,3 +1,4 @@
+// Reads and writes the slots' records in one IndexedDB database.
 import { createStore, promisifyRequest } from "idb-keyval";
 import { ResumeError } from "../../errors.js";
 import type { Orphan } from "../slots.js";
@@ -10,7 +11,7 @@ export interface SlotKey {
 
 /** What is known of a slot without reading its record. */
 export interface Mark extends SlotKey, Orphan {
-  /** Who may take the slot where there are no Web Locks; see slot-tickets.ts. */
+  /** Who may take the slot where there are no Web Locks; see `acquireByTicket`. */
   readonly ticket: string | undefined;
   /** When the page that holds the slot went into the back/forward cache, in milliseconds since 1970. */
   readonly parkedAt?: number;
@@ -24,17 +25,17 @@ const ASIDE = "aside";
 /** Chromium's names for a value whose file is missing or damaged: this one record, not the database. */
 const UNREADABLE = new Set(["DataError", "NotReadableError"]);
 
-/** In seconds. Safari has been seen to leave IndexedDB requests unanswered for good. */
-const LIMIT = 10;
+/** Safari has been seen to leave IndexedDB requests unanswered for good. */
+const ANSWER_LIMIT_SECONDS = 10;
 
 /** Counts awake seconds, so that a laptop that slept through a request does not find it failed. */
 function limited<T>(work: Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
     let seconds = 0;
     const timer = setInterval(() => {
-      if (++seconds >= LIMIT) {
+      if (++seconds >= ANSWER_LIMIT_SECONDS) {
         clearInterval(timer);
-        reject(new DOMException(`IndexedDB did not answer within ${LIMIT} s`, "TimeoutError"));
+        reject(new DOMException(`IndexedDB did not answer within ${ANSWER_LIMIT_SECONDS} s`, "TimeoutError"));
       }
     }, 1000);
     work.then(resolve, reject).finally(() => clearInterval(timer));

@@ -1,8 +1,10 @@
+// Describes what a page or a worker offers the IndexedDB store besides IndexedDB, and remembers slots in sessionStorage.
+
 /**
  * What a page, a worker or a service worker gives the IndexedDB store besides IndexedDB.
  * Any of it may be missing: workers have no sessionStorage, plain-HTTP pages no Web Locks.
  */
-export interface Page {
+export interface PageEnvironment {
   readonly locks: LockManager | undefined;
   /** Throws in a sandboxed frame, and where a person has forbidden storage. */
   readonly sessionStorage: Storage | undefined;
@@ -20,7 +22,7 @@ interface Globals {
 }
 
 /** The page or worker in which this runs, looked at anew at each use. */
-export const thisPage: Page = {
+export const thisPageEnvironment: PageEnvironment = {
   get locks() {
     return (globalThis as Globals).navigator?.locks;
   },
@@ -38,7 +40,7 @@ export const thisPage: Page = {
 };
 
 /** The list that sessionStorage keeps under a key; empty when there is none or it cannot be read. */
-export function recall(page: Page, key: string): readonly string[] {
+export function recall(page: PageEnvironment, key: string): readonly string[] {
   try {
     const list: unknown = JSON.parse(page.sessionStorage?.getItem(key) ?? "[]");
     return Array.isArray(list) ? list.filter((item) => typeof item === "string") : [];
@@ -49,7 +51,7 @@ export function recall(page: Page, key: string): readonly string[] {
 }
 
 /** Puts a list into sessionStorage, at most 20 items of it. */
-export function remember(page: Page, key: string, list: readonly string[]): void {
+export function remember(page: PageEnvironment, key: string, list: readonly string[]): void {
   try {
     page.sessionStorage?.setItem(key, JSON.stringify(list.slice(0, 20)));
   } catch {
