@@ -1,4 +1,4 @@
-// Waits that end as soon as a signal is aborted: for a time, for somebody else's work, or for as long as a signal lasts.
+// Offers waits that end as soon as a signal is aborted: for a time, for somebody else's work, or for a signal itself.
 
 /**
  * Waits.
