@@ -9,7 +9,7 @@ const TURN_MS = 500;
 /** The same when a request waits: it is not to be felt. */
 const SHORT_TURN_MS = 100;
 
-/** Pages in view leave it to the hidden ones to make room, for so many times of asking. */
+/** For this many rounds of asking only hidden pages make room; after that those in view do too. */
 const PATIENCE = 2;
 
 /** What a stream wants a connection for. */

@@ -2,7 +2,7 @@
 import { follow, within } from "../wait/abortable.js";
 import { lock } from "../wait/web-lock.js";
 
-/** How often it is said that somebody waits, in milliseconds. */
+/** How often `onWaiting` is called, in milliseconds. */
 const ASK_MS = 100;
 
 /** Gives back what was taken; called once. */
@@ -67,7 +67,7 @@ export class Semaphore {
     });
   }
 
-  /** Lets whoever waits wait without asking the other pages for anything. */
+  /** Asks the other pages for nothing until `resume`; whoever waits goes on waiting. */
   pause(): void {
     this.#isPaused = true;
     this.#asking?.abort();
@@ -91,7 +91,7 @@ export class Semaphore {
         if (first === undefined) release();
         else first.grant(release);
       } catch {
-        // Nobody waits any more, or it is paused: then it goes on when it is resumed.
+        // Nobody waits any more, or the semaphore is paused and goes on when it is resumed.
       } finally {
         clearInterval(timer);
         this.#asking = undefined;

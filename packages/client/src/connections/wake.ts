@@ -31,13 +31,13 @@ export function environmentWake(): Wake {
   };
 }
 
-/** How often to look, and how far the clocks must part for it to be a sleep, in milliseconds. */
+/** How often the clocks are compared, and how far apart they must be for a sleep, in milliseconds. */
 const LOOK_MS = 5_000;
 
 /**
- * Calls back soon after the device woke up. Nothing tells: Node has no such event, and to a page in view nothing
- * happens. But the wall clock is ahead then of the clock that counts what passed. Where that one counts sleep too, as
- * on Windows, timers do as well, and nothing waits longer than it should.
+ * Calls back soon after the device woke up. No event says so, neither in Node nor to a page in view. But after a sleep
+ * the wall clock is ahead of the monotonic one. Where that one counts sleep too, as on Windows, timers do as well, and
+ * nothing waits longer than it should.
  *
  * @returns how to stop
  */
@@ -53,7 +53,7 @@ export function onAwake(listener: () => void): () => void {
   return () => clearInterval(timer);
 }
 
-/** So that twenty streams do not go out in the same millisecond. */
+/** Over how long the attempts of several streams are spread, in milliseconds. */
 const SPREAD_MS = 100;
 
 /** What wakes the streams of one transport: its environment, and one another. */

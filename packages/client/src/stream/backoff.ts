@@ -21,7 +21,7 @@ export interface BackoffState {
 
 export interface Backoff {
   readonly delayMs: number;
-  /** What of it the server asked for: coming online or into view may end the wait early, but not before that. */
+  /** How much of it the server asked for, in milliseconds: a wake-up may end the wait early, but not earlier. */
   readonly askedMs: number;
 }
 
@@ -134,7 +134,7 @@ export class RetryState {
     return this.#spentMs >= this.#budgetMs;
   }
 
-  /** Of a network that is away nobody can say that it does not come back. */
+  /** Time offline does not count: the network may come back at any moment. */
   #spend(ms: number, isOffline: boolean): void {
     if (!isOffline) this.#spentMs += ms;
   }

@@ -67,7 +67,7 @@ export function classify(outcome: Outcome, facts: StreamFacts): Verdict {
       return { kind: "done" };
     case "ended":
     case "unreachable":
-      // Not the method: a cursor may have been cleared on a resumed connection too.
+      // The method does not decide this: a cursor may have been cleared on a resumed connection too.
       return facts.listening || facts.hasCursor || facts.resendable || !mayHaveRun(outcome)
         ? RETRY
         : fail("interrupted");

@@ -7,12 +7,12 @@ import { openStream } from "./http.js";
 import { readEvents } from "./read-events.js";
 import type { Link, StreamTask } from "./task.js";
 
-/** A connection that lived so long is progress too: a silent stream that a proxy ends now and then is no storm. */
+/** A connection that lasted this long counts as progress, in milliseconds: proxies end silent streams now and then. */
 const LASTING_MS = 30_000;
 
 /**
- * A server that closes a stream, having asked for at least such a pause, is polled (SEP-1699): at its own pace, and
- * for as long as it likes.
+ * A server that asks for a pause of at least this many milliseconds and then closes a stream wants to be polled
+ * (SEP-1699): at its own pace, and for as long as it likes.
  */
 const POLL_MS = 500;
 
@@ -24,11 +24,11 @@ export interface Connection extends Ended {
 }
 
 /**
- * Opens one connection of a stream and reads it to its end. A stream with a cursor, and the standalone one, is
- * asked for with GET; else the request is sent.
+ * Opens one connection of a stream and reads it to its end. A stream with a cursor and the standalone stream are
+ * requested with GET; otherwise the request itself is sent.
  *
  * @param onLive - called when the server has begun an event stream
- * @throws `signal.reason` when aborted; nothing for what a network or a server does.
+ * @throws `signal.reason` when aborted. What a network or a server does is returned, not thrown.
  */
 export async function runConnection(
   task: StreamTask,
@@ -48,7 +48,7 @@ export async function runConnection(
   if (opened.kind === "events" || opened.kind === "json") session.id ??= opened.sessionId;
   if (isPost && !isRequest(message)) {
     if (opened.kind === "events") void opened.body.cancel().catch(() => undefined);
-    // Some servers say 200 to a notification instead of 202, with whatever in it. A captive portal has a page.
+    // Some servers answer a notification with 200 instead of 202, and with any content; a captive portal with a page.
     const isPage = opened.kind === "unreadable" && /html/i.test(opened.contentType ?? "");
     if (opened.kind !== "refused" && opened.kind !== "unreachable" && !isPage)
       return { ...shut, outcome: { kind: "answered" } };
@@ -98,14 +98,14 @@ async function readStream(
       {
         silenceMs: link.silenceMs,
         maxEventLength: link.maxMessageLength,
-        // A stream with a cursor loses nothing by a mistake. Of others only those that can be opened again are
-        // watched, and only where silence says something.
+        // A stream with a cursor loses nothing when silence is mistaken for death. Others are watched only if they can
+        // be opened again, and only where the server is known to send keep-alives.
         isWatched: (hasRhythm) =>
           cursor.eventId !== undefined || (hasRhythm && (task.request === undefined || task.isResendable())),
         wantsMore: () => !isAnswered(),
         onRetry(ms) {
           if (ms > MAX_RETRY_MS && cursor.retryMs !== MAX_RETRY_MS) {
-            const text = `The server asks to wait ${ms} ms before a resume; ${MAX_RETRY_MS} ms is waited`;
+            const text = `The server asks for a pause of ${ms} ms before a resume; the client waits ${MAX_RETRY_MS} ms`;
             link.onError(new ResumeError("protocol", text));
           }
           cursor.retryMs = Math.min(ms, MAX_RETRY_MS);

@@ -4,7 +4,7 @@
 const SENDABLE = /^[\x21-\x7e\x80-\uffff](?:[\x20-\x7e\x80-\uffff]*[\x21-\x7e\x80-\uffff])?$/;
 
 const MAX_ID_LENGTH = 4096;
-/** So many at least, and twice as many at most. */
+/** How many ids are remembered: at least this many, and at most twice as many. */
 const REMEMBERED_IDS = 512;
 
 /**
@@ -13,7 +13,7 @@ const REMEMBERED_IDS = 512;
  */
 export class StreamCursor {
   #seen = new Set<string>();
-  /** The ids before those: two sets by turns, since to delete one id for each that comes takes longer. */
+  /** The ids before those. Two sets take turns, because deleting one id for each new one takes longer. */
   #seenBefore = new Set<string>();
   #eventId: string | undefined;
   /** The stream's last `retry:`, in milliseconds. */

@@ -92,11 +92,11 @@ export async function openStream(
       cache: "no-store",
       signal: over.signal,
     });
-    // What was refused was not executed, should there be no credentials for another attempt.
+    // A refused request was not executed, which counts when there are no credentials for another attempt.
     isSent = response.ok;
     return response;
   };
-  // Not the whole of it: a login takes as long as a person does.
+  // The limit does not cover all of it: a login takes as long as a person does.
   const bounded = <T>(work: Promise<T>): Promise<T> =>
     within(work, isBounded ? http.answerTimeoutMs : undefined, over.signal);
   const answer = async (): Promise<Opened> => {
@@ -105,7 +105,7 @@ export async function openStream(
     return opened.kind === "refused" && cause !== undefined ? { ...opened, cause } : opened;
   };
   try {
-    // Not left to the signal alone: neither an authProvider nor a fetch of the app's own need know it.
+    // The signal alone is not enough: an authProvider or a fetch of the app's own may ignore it.
     return await within(answer(), undefined, signal);
   } catch (cause) {
     over.abort(cause);
@@ -189,7 +189,7 @@ function discard(response: Response): void {
   response.body?.cancel().catch(() => undefined);
 }
 
-/** Causes that are looked at: an error may be its own cause. */
+/** How far a chain of causes is followed: an error may be its own cause. */
 const MAX_CAUSES = 10;
 
 /** Whether no connection came about, so that the server cannot have seen the request. Only Node says so. */

@@ -10,7 +10,7 @@ import type { Link, StreamTask } from "./task.js";
 /** How long an offline device waits before it tries all the same: `navigator.onLine` is a hint. */
 const OFFLINE_PROBE_MS = 30_000;
 
-/** A standalone stream that waited so long for a permit may have missed what came meanwhile, in milliseconds. */
+/** A standalone stream that waited at least this long for a permit may have missed messages, in milliseconds. */
 const LONG_WAIT_MS = 1000;
 
 /**
@@ -31,7 +31,7 @@ async function loop(task: StreamTask, link: Link, signal: AbortSignal): Promise<
   const { cursor, session } = task;
   const listening = task.request === undefined;
   const retries = new RetryState(link.maxElapsedMs);
-  // Of any attempt: a request that was refused may have run when it was sent before.
+  // Over all attempts: a request that is refused now may have run when it was sent before.
   let maybeExecuted = task.wasSent === true || (!listening && cursor.eventId !== undefined);
   // Whether messages may have been sent on the standalone stream while nobody could receive them.
   let mayHaveMissed = false;
@@ -68,7 +68,7 @@ async function loop(task: StreamTask, link: Link, signal: AbortSignal): Promise<
     const first = classify(outcome, facts);
     const verdict = first.kind === "ask" ? classifyPing(await link.ping(session, signal), facts) : first;
     if (verdict.kind === "done" || verdict.kind === "stop") {
-      // An answer that is no stream tells the others, too, that the network is there.
+      // An answer without a stream, too, tells the other streams that the network is there.
       if (liveAt === undefined) link.onStatus(task, { state: "live" });
       return;
     }
@@ -150,18 +150,18 @@ async function pause(
   return isWoken ? elapsed(startedAt, Date.now(), waitMs) : waitMs;
 }
 
-/** By a clock that anybody may set, back too. */
+/** The time between, from 0 to `mostMs`: the clock may have been set meanwhile. */
 function elapsed(from: number, to: number, mostMs: number): number {
   return Math.max(0, Math.min(to - from, mostMs));
 }
 
-/** Sends nothing into a network that is said to be down. */
+/** Waits while the device says that it is offline. */
 async function untilOnline(task: StreamTask, link: Link, signal: AbortSignal): Promise<void> {
   while (link.wake.isOffline()) {
     link.onStatus(task, { state: "offline" });
     await sleep(OFFLINE_PROBE_MS, signal, link.wake.subscribe);
     if (!link.wake.isOffline() || task.cursor.eventId !== undefined || task.isResendable()) return;
-    // A request that fails there looks as if it may have been executed: something harmless goes ahead.
+    // A request that fails now would count as maybe executed: a harmless ping goes first.
     if ((await link.ping(task.session, signal)) !== 503) return;
   }
 }

@@ -33,7 +33,7 @@ export function sleep(
 }
 
 /**
- * Waits for work that nobody here can end, until it is too late. What it comes to after that is dropped.
+ * Waits for work that cannot be ended from here, for a limited time. What it comes to after that is dropped.
  *
  * @param limitMs - how long, in milliseconds; `undefined` for as long as it takes
  * @throws an `Error` that says so when the time is over; `signal.reason` when aborted

@@ -24,7 +24,7 @@ export interface Acquired {
 }
 
 /** 128 random bits. Not `randomUUID`, which plain-HTTP pages do not have. */
-export const newSlotId = (): string =>
+const newSlotId = (): string =>
   Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join(
     "",
   );
