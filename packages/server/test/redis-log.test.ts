@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, it } from "vitest";
 import { RedisCluster, RedisServer } from "../../../test-support/redis-server.js";
 import { repetitions } from "../../../test-support/repetitions.js";
 import type { EventLog } from "../src/log/event-log.js";
-import { redisLog } from "../src/logs/redis/redis-log.js";
+import { redisLog, type RedisLogOptions } from "../src/logs/redis/redis-log.js";
 import {
   openIoredis,
   openIoredisCluster,
@@ -41,8 +41,8 @@ function hold(
       await running.stop();
     });
 
-    const another = ({ clock, prefix }: Pick<Fixture, "clock" | "prefix">) =>
-      redisLog(withClock(running.open.client, clock), { prefix });
+    const another = ({ clock, prefix }: Pick<Fixture, "clock" | "prefix">, options: RedisLogOptions = {}) =>
+      redisLog(withClock(running.open.client, clock), { ...options, prefix });
     const create = (): Fixture => {
       const clock = { ms: 1_000_000_000_000 };
       const prefix = `test-${(fixtures += 1)}:`;
@@ -56,8 +56,9 @@ function hold(
           clock.ms += ms;
         },
       },
-      reopen: another,
-      another,
+      reopen: (fixture: Fixture) => another(fixture),
+      another: (fixture: Fixture) => another(fixture),
+      bounded: (fixture: Fixture, maxPendingBytes: number) => another(fixture, { maxPendingBytes }),
       flush: () => running.flush(),
     };
     eventLogSuite<Fixture>({ describe, it }, { name: `redisLog over ${name}`, create, capabilities });

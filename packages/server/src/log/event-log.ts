@@ -56,12 +56,14 @@ export interface EventLog {
    * Appends an event. Atomic, and ordered per stream also with several processes appending, where the driver allows
    * several. Calls of one process on one stream take effect in the order in which they were made, awaited or not.
    * Retention is applied in the same step or amortised over appends, but `read` never returns what it has dropped.
+   * Half a surrogate pair in a payload, which UTF-8 cannot hold, may come back as U+FFFD.
    *
-   * @throws {EventStoreError} `ended` when the stream has ended.
+   * @throws {EventStoreError} `ended` when the stream has ended; `overloaded` when too much waits for the storage.
    */
   append(stream: string, payload: string, retention: Retention): Promise<Position>;
   /**
-   * Reads at most `limit` events with a seq greater than `after` (0: from the beginning).
+   * Reads at most `limit` events with a seq greater than `after` (0: from the beginning); fewer where a page would grow
+   * too large, but one at least where there is any. What was answered before is seen; of what still waits, a part.
    *
    * @returns `undefined` when there is no such stream (never written, deleted, expired).
    */

@@ -9,7 +9,7 @@ import type { AsyncKeyValue, EventLog } from "../../src/index.js";
 import { fromKeyv } from "../../src/logs/key-value/keyv.js";
 import { memoryKeyValue } from "../../src/logs/key-value/memory-key-value.js";
 import { fromUnstorage } from "../../src/logs/key-value/unstorage.js";
-import { keyValueLog } from "../../src/logs/key-value/key-value-log.js";
+import { keyValueLog, type KeyValueLogOptions } from "../../src/logs/key-value/key-value-log.js";
 
 export interface KeyValueBackendFixture {
   readonly keyValue: AsyncKeyValue;
@@ -65,7 +65,7 @@ export const keyValueBackends: Readonly<Record<string, CreateKeyValue>> = {
 export interface KeyValueLogFixture extends EventLogFixture {
   readonly clock: { ms: number };
   readonly backend: KeyValueBackendFixture;
-  readonly open: () => EventLog;
+  readonly open: (options?: KeyValueLogOptions) => EventLog;
 }
 
 /** A key-value log on one of the backends, on a clock that the test moves. */
@@ -74,7 +74,8 @@ export async function keyValueLogFixture(create: CreateKeyValue): Promise<KeyVal
   const clock = { ms: Date.now() };
   const now = (): number => clock.ms;
   const backend = await create(now);
-  const open = (): EventLog => keyValueLog(backend.keyValue, { now });
+  const open = (options: KeyValueLogOptions = {}): EventLog =>
+    keyValueLog(backend.keyValue, { now, ...options });
   return { clock, backend, log: open(), open, dispose: async () => backend.dispose?.() };
 }
 
@@ -87,5 +88,6 @@ export const keyValueLogCapabilities: EventLogCapabilities<KeyValueLogFixture> =
     },
   },
   reopen: ({ open }) => open(),
+  bounded: ({ open }, maxPendingBytes) => open({ maxPendingBytes }),
   flush: ({ backend }) => backend.flush(),
 };

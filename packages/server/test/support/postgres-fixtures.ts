@@ -66,8 +66,8 @@ export function postgresFixtures(database: () => OpenDatabase, options: Postgres
       await database().pool.query(`DELETE FROM ${schema}.${table}`);
     }
   };
-  const another = ({ clock }: Pick<PostgresFixture, "clock">) =>
-    postgresLog(withClock(database().pool, clock), { ...options, schema });
+  const another = ({ clock }: Pick<PostgresFixture, "clock">, more: PostgresLogOptions = {}) =>
+    postgresLog(withClock(database().pool, clock), { ...options, ...more, schema });
   return {
     create: async (): Promise<PostgresFixture> => {
       if (!isMigrated) await migratePostgresLog(database().pool, { schema });
@@ -86,6 +86,7 @@ export function postgresFixtures(database: () => OpenDatabase, options: Postgres
       },
       reopen: (fixture: PostgresFixture) => another(fixture),
       another: (fixture: PostgresFixture) => another(fixture),
+      bounded: (fixture: PostgresFixture, maxPendingBytes: number) => another(fixture, { maxPendingBytes }),
       flush,
     },
   };

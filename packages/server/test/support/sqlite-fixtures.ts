@@ -63,6 +63,7 @@ export const sqliteCapabilities: EventLogCapabilities<SqliteFixture> = {
   },
   reopen: ({ openLog }) => openLog(),
   another: ({ openLog }) => openLog(),
+  bounded: ({ openLog }, maxPendingBytes) => openLog({ maxPendingBytes }),
   flush: ({ open }) => {
     open().exec("DELETE FROM resumable_mcp_events; DELETE FROM resumable_mcp_streams");
   },

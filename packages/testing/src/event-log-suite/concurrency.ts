@@ -1,7 +1,9 @@
+// Tests that appends made at once keep a stream whole, in one process and in several.
+
 import assert from "node:assert/strict";
 import type { EventLog, Position } from "@resumable-mcp/server";
 import { appendAll, keep, type LogTest, numbered, range, readPage, seqsOf } from "./fixture.js";
-import { nextWake } from "./waiting.js";
+import { nextWake } from "./wake-ups.js";
 
 const APPENDERS = 32;
 const APPENDS_EACH = 10;

@@ -1,3 +1,5 @@
+// What the suite's tests are given: a fresh log with its capabilities, and helpers to fill and read it.
+
 import assert from "node:assert/strict";
 import type { EventLog, LogPage, Position, Retention } from "@resumable-mcp/server";
 
@@ -33,6 +35,8 @@ export interface EventLogCapabilities<Fixture extends EventLogFixture = EventLog
   reopen?(fixture: Fixture): EventLog | Promise<EventLog>;
   /** For logs that several processes may append to at once: another process's log on the same storage. */
   another?(fixture: Fixture): EventLog | Promise<EventLog>;
+  /** For logs whose appends wait for their storage: a log on the same storage, with this option `maxPendingBytes`. */
+  bounded?(fixture: Fixture, maxPendingBytes: number): EventLog | Promise<EventLog>;
   /** For logs whose storage others can empty: removes everything at once, behind the log's back. */
   flush?(fixture: Fixture): void | Promise<void>;
 }
@@ -55,6 +59,7 @@ export interface SuiteContext {
   readonly elapse: (ms: number) => Promise<void>;
   readonly reopen: () => Promise<EventLog>;
   readonly another: () => Promise<EventLog>;
+  readonly bounded: (maxPendingBytes: number) => Promise<EventLog>;
   readonly flush: () => Promise<void>;
 }
 
@@ -111,3 +116,9 @@ export async function assertFailsWith(code: string, call: () => unknown): Promis
     },
   );
 }
+
+/** For logs whose clock cannot be set: the tests wait. */
+export const realTime: SuiteTime<EventLogFixture> = {
+  unitMs: 1000,
+  elapse: (_, ms) => new Promise((resolve) => setTimeout(resolve, ms)),
+};

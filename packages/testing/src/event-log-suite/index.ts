@@ -1,21 +1,21 @@
+// The tests that every event log must pass, for any test runner.
+
 import { DEFAULT_MAX_PAYLOAD_BYTES } from "@resumable-mcp/server";
-import { closingTests } from "./closing.js";
 import { concurrencyTests, severalProcessesTests } from "./concurrency.js";
-import { deletionTests } from "./deletion.js";
-import { endingTests } from "./ending.js";
-import { epochTests, flushTests } from "./epochs.js";
-import type { EventLogFixture, EventLogSuiteOptions, LogTest, SuiteRunner } from "./fixture.js";
-import { floorAndHeadTests } from "./floor-and-head.js";
+import {
+  type EventLogFixture,
+  type EventLogSuiteOptions,
+  type LogTest,
+  realTime,
+  type SuiteRunner,
+} from "./fixture.js";
+import { epochTests, floorAndHeadTests, flushTests } from "./head.js";
 import { isolationTests } from "./isolation.js";
-import { largePayloadTests } from "./large-payloads.js";
-import { limitTests } from "./limits.js";
-import { orderTests } from "./order.js";
-import { pagingTests } from "./paging.js";
-import { realTime } from "./real-time.js";
+import { closingTests, deletionTests, endingTests } from "./lifecycle.js";
+import { fullQueueTests, largePayloadTests, limitTests } from "./limits.js";
+import { orderTests, pagingTests } from "./order.js";
 import { reopeningTests } from "./reopening.js";
-import { retentionByAgeTests } from "./retention-by-age.js";
-import { retentionByBytesTests } from "./retention-by-bytes.js";
-import { retentionByCountTests } from "./retention-by-count.js";
+import { retentionByAgeTests, retentionByBytesTests, retentionByCountTests } from "./retention.js";
 import { wakeUpTests } from "./wake-ups.js";
 
 export type {
@@ -61,6 +61,10 @@ export function eventLogSuite<Fixture extends EventLogFixture>(
             if (capabilities.another === undefined) throw cannot("another");
             return capabilities.another(fixture);
           },
+          bounded: async (maxPendingBytes) => {
+            if (capabilities.bounded === undefined) throw cannot("bounded");
+            return capabilities.bounded(fixture, maxPendingBytes);
+          },
           flush: async () => {
             if (capabilities.flush === undefined) throw cannot("flush");
             return capabilities.flush(fixture);
@@ -89,6 +93,7 @@ export function eventLogSuite<Fixture extends EventLogFixture>(
     limits: limitTests,
     ...(capabilities.reopen === undefined ? {} : { reopening: reopeningTests }),
     ...(capabilities.another === undefined ? {} : { "several processes": severalProcessesTests }),
+    ...(capabilities.bounded === undefined ? {} : { "a full queue": fullQueueTests }),
     ...(capabilities.flush === undefined ? {} : { flush: flushTests }),
   };
   runner.describe(`${options.name}, an event log`, () => {

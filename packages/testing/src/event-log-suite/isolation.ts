@@ -1,3 +1,5 @@
+// Tests that streams with odd and similar names are kept apart.
+
 import assert from "node:assert/strict";
 import { MAX_STREAM_NAME_BYTES } from "@resumable-mcp/server";
 import { appendAll, keep, type LogTest, payloadsOf, readPage } from "./fixture.js";
@@ -26,6 +28,7 @@ const ODD_NAMES = [
   ...["a\n", "a\tb", "a\r\nb", "a=b", "=0061", "a&b", "a+b", "a@b", "a!b", "a|b", "<a>", "~a", "^a"],
   ...["é", "e\u0301", "É", "ß", "ss", "漢字", "😀", "😁", "\u2028", "\ufeff", "\ufeffa", "İ", "ı", "i"],
   ...["null", "undefined", "true", "0", "00", "-1", "1e3", "NaN", "__proto__", "constructor", "toString"],
+  ...["\0", "a\0", "a\0b", "\u0001", "\u00010", "\u0001d800", "\ud800", "\ud801", "a\udc00", "\ufffd"],
   ...["con", "nul", "head", "heads", "events", "meta", "_GET_stream"],
   "a".repeat(1024),
   `${"a".repeat(1023)}b`,

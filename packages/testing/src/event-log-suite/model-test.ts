@@ -1,3 +1,5 @@
+// Compares a log with the model in random sequences of calls.
+
 import fc from "fast-check";
 import type { EventLogCapabilities, EventLogFixture, SuiteRunner } from "./fixture.js";
 import {

@@ -1,3 +1,5 @@
+// The plainest log there can be, a list for each stream: what the real logs are compared with.
+
 import type { LogEntry, Retention } from "@resumable-mcp/server";
 
 interface ModelEvent extends LogEntry {

@@ -1,3 +1,5 @@
+// Tests that the next process finds what the one before it has stored.
+
 import assert from "node:assert/strict";
 import {
   appendAll,
@@ -84,6 +86,21 @@ export function reopeningTests(test: LogTest): void {
     const next = await reopen();
     assert.deepEqual(seqsOf(await readPage(next, "count")), range(18, 21));
     assert.deepEqual(seqsOf(await readPage(next, "age")), [4]);
+    await next.close();
+  });
+
+  test("goes on with limits that are not whole, or infinite", async ({ log, reopen }) => {
+    const unlimited = { maxEvents: Infinity, maxBytes: Infinity, ttlMs: Infinity, headTtlMs: Infinity };
+    await appendAll(log, "fraction", numbered(9), keep());
+    await log.append("fraction", "event 10", keep({ maxEvents: 2.5 }));
+    await appendAll(log, "infinity", numbered(10), unlimited);
+    await log.close();
+    const next = await reopen();
+    assert.deepEqual(seqsOf(await readPage(next, "fraction")), [9, 10]);
+    await next.append("fraction", "event 11", keep({ maxEvents: 2.5 }));
+    assert.deepEqual(seqsOf(await readPage(next, "fraction")), [10, 11]);
+    await next.append("infinity", "event 11", unlimited);
+    assert.deepEqual(seqsOf(await readPage(next, "infinity")), range(1, 11));
     await next.close();
   });
 

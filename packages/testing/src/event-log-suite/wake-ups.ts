@@ -1,6 +1,47 @@
+// Tests that subscribers are woken, and lose nothing.
+
 import assert from "node:assert/strict";
+import type { EventLog } from "@resumable-mcp/server";
 import { keep, type LogTest, numbered, readPage } from "./fixture.js";
-import { nextWake, WAKE_LIMIT_MS } from "./waiting.js";
+
+export interface Wake {
+  /** Whether the wake-up came, now or within so many milliseconds. */
+  within(ms: number): Promise<boolean>;
+  /** How often it came so far. */
+  count(): number;
+  unsubscribe(): void;
+}
+
+/** Subscribes, and waits for the wake-up. */
+export function nextWake(log: EventLog, stream: string): Wake {
+  let count = 0;
+  let wakeWaiters: () => void = () => undefined;
+  const woken = new Promise<boolean>((resolve) => {
+    wakeWaiters = () => resolve(true);
+  });
+  const unsubscribe = log.subscribe(stream, () => {
+    count += 1;
+    wakeWaiters();
+  });
+  return {
+    async within(ms) {
+      let timer: ReturnType<typeof setTimeout> | undefined;
+      const tooLate = new Promise<boolean>((resolve) => {
+        timer = setTimeout(() => resolve(false), ms);
+      });
+      try {
+        return await Promise.race([woken, tooLate]);
+      } finally {
+        clearTimeout(timer);
+      }
+    },
+    count: () => count,
+    unsubscribe,
+  };
+}
+
+/** Enough for a busy machine; what comes at all comes in milliseconds. */
+export const WAKE_LIMIT_MS = 20_000;
 
 export function wakeUpTests(test: LogTest): void {
   test("wakes a subscriber after an append", async ({ log }) => {
@@ -61,6 +102,18 @@ export function wakeUpTests(test: LogTest): void {
     await log.append("stream", "event", keep());
     assert.ok(await after.within(WAKE_LIMIT_MS), "no wake-up after the delete");
     after.unsubscribe();
+  });
+
+  test("wakes a subscriber when the stream ends, and when it is deleted", async ({ log }) => {
+    await log.append("stream", "event", keep());
+    const ended = nextWake(log, "stream");
+    await log.end("stream");
+    assert.ok(await ended.within(WAKE_LIMIT_MS), "no wake-up at the end");
+    ended.unsubscribe();
+    const deleted = nextWake(log, "stream");
+    await log.delete("stream");
+    assert.ok(await deleted.within(WAKE_LIMIT_MS), "no wake-up at the deletion");
+    deleted.unsubscribe();
   });
 
   test("loses nothing for a follower who subscribes, reads, and waits to be woken", async ({ log }) => {

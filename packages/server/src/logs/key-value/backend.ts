@@ -119,7 +119,7 @@ function isNewer(one: HeadRecord, other: HeadRecord): boolean {
 
 /** A second more than the log itself counts, so that the backend never takes away what the log still promises. */
 function ttlOption(ttlMs: number | null): { ttl?: number } {
-  return ttlMs === null ? {} : { ttl: Math.ceil(ttlMs / 1000) + 1 };
+  return ttlMs === null || ttlMs === Infinity ? {} : { ttl: Math.ceil(ttlMs / 1000) + 1 };
 }
 
 /**

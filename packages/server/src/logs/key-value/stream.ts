@@ -36,7 +36,7 @@ export class KeyValueStream {
     this.#version = head.version;
     this.oldest = head.oldest;
     this.#acknowledged = head.acknowledged;
-    const kept = retention.maxEvents === null ? 1 : head.acknowledged - retention.maxEvents + 1;
+    const kept = retention.maxEvents === null ? 1 : head.acknowledged - Math.floor(retention.maxEvents) + 1;
     this.window = new RetentionWindow(retention, Math.max(head.floor, kept) - 1, lastAppendAt);
   }
 

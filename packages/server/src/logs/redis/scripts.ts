@@ -136,7 +136,7 @@ local state = parse(known)
 if isForgotten(state) then return { ARGV[1] } end
 local events, after, limit = KEYS[2], tonumber(ARGV[2]), tonumber(ARGV[3])
 local floor = oldest(events, state)
-local from = math.max(after + 1, floor)
+local from = math.min(math.max(after + 1, floor), state.head + 1)
 local page = {
   ARGV[1], state.epoch, string.format('%d', state.head), string.format('%d', floor), state.ended and '1' or '0',
   string.format('%d', from)

@@ -1,6 +1,5 @@
 // Runs the writes of one turn of the event loop in one transaction (group commit), and answers each after the commit.
 import { EventStoreError } from "../../log/errors.js";
-import type { PendingBytes } from "../../log/lanes.js";
 import { nextTurn } from "../../log/waits.js";
 import {
   backendError,
@@ -24,15 +23,12 @@ const MAX_RETRY_MS = 50;
 export interface GroupCommitOptions {
   /** How long an operation waits for the lock, in milliseconds. */
   readonly timeoutMs: number;
-  /** The bound on all operations that wait. */
-  readonly pending: PendingBytes;
   /** Called when a transaction failed, so that nothing it did is remembered. */
   readonly onRollback: () => void;
 }
 
 /** A change of the log that waits for its transaction. */
 export interface Operation<Result> {
-  readonly stream: string;
   /** The size of its payload, for the bound of a transaction. */
   readonly bytes: number;
   /** Makes the change by one statement; `undefined`, with nothing written, when that is not enough. */
@@ -65,13 +61,10 @@ export class GroupCommit {
     this.#options = options;
   }
 
-  /** @throws {EventStoreError} `overloaded` when too much waits already. */
   submit<Result>(operation: Operation<Result>): Promise<Result> {
-    this.#options.pending.admit(operation.stream, operation.bytes);
     return new Promise((resolve, reject) => {
       const answer = (result: Result) => () => resolve(result);
       this.#waiting.push({
-        stream: operation.stream,
         bytes: operation.bytes,
         run: () => answer(operation.run()),
         runAlone: () => {
@@ -91,11 +84,6 @@ export class GroupCommit {
     await new Promise<void>((resolve) => this.#whenIdle.push(resolve));
   }
 
-  /** These have been answered, well or badly. */
-  #settle(batch: readonly Pending[]): void {
-    for (const { bytes } of batch) this.#options.pending.release(bytes);
-  }
-
   #schedule(): void {
     if (this.#isScheduled) return;
     this.#isScheduled = true;
@@ -109,14 +97,12 @@ export class GroupCommit {
       checkOpen(this.#database);
       const answers = this.#commitAlone(batch) ?? this.#commit(batch);
       this.#retryMs = FIRST_RETRY_MS;
-      this.#settle(batch);
       for (const answer of answers) answer();
     } catch (error) {
       if (isBusy(error)) {
         this.#retryLater(batch, error);
         return;
       }
-      this.#settle(batch);
       for (const { reject } of batch) reject(backendError("in a write", error));
     }
     if (this.#waiting.length > 0) this.#schedule();
@@ -168,7 +154,6 @@ export class GroupCommit {
     const isLate = ({ deadline }: Pending) => deadline <= now;
     const late = batch.filter(isLate);
     this.#waiting = [...batch.filter((pending) => !isLate(pending)), ...this.#waiting];
-    this.#settle(late);
     for (const { reject } of late) {
       reject(
         new EventStoreError(

@@ -106,6 +106,7 @@ class SqliteLog implements LogDriver {
   readonly #now: () => number;
   readonly #streams: Streams;
   readonly #writes: GroupCommit;
+  readonly #pending: PendingBytes;
   readonly #wakeUps: SqliteWakeUps;
   readonly #sweeper: Sweeper;
   #isClosed = false;
@@ -135,23 +136,27 @@ class SqliteLog implements LogDriver {
     this.#streams = streams;
     this.#writes = new GroupCommit(database, statements, {
       timeoutMs: busyTimeoutMs,
-      pending: new PendingBytes("the SQLite database", maxPendingBytes),
       onRollback: () => streams.forgetAll(),
     });
+    this.#pending = new PendingBytes("the SQLite database", maxPendingBytes);
     this.#wakeUps = new SqliteWakeUps(database, statements, pollIntervalMs);
     this.#sweeper = new Sweeper(database, statements, sweepIntervalMs, now);
   }
 
   async append(stream: string, { payload, bytes }: CheckedEvent, retention: Retention): Promise<Position> {
     const event: NewEvent = { stream, payload, bytes, retention, now: this.#now() };
-    const position = await this.#writes.submit({
-      stream,
-      bytes,
-      run: () => this.#streams.append(event),
-      runAlone: () => this.#streams.appendAlone(event),
-    });
-    this.#wakeUps.wake(stream);
-    return position;
+    this.#pending.admit(stream, bytes);
+    try {
+      const position = await this.#writes.submit({
+        bytes,
+        run: () => this.#streams.append(event),
+        runAlone: () => this.#streams.appendAlone(event),
+      });
+      this.#wakeUps.wake(stream);
+      return position;
+    } finally {
+      this.#pending.release(bytes);
+    }
   }
 
   async read(stream: string, after: number, limit: number): Promise<LogPage | undefined> {
@@ -175,12 +180,12 @@ class SqliteLog implements LogDriver {
 
   async end(stream: string): Promise<void> {
     const now = this.#now();
-    await this.#writes.submit({ stream, bytes: 0, run: () => this.#streams.end(stream, now) });
+    await this.#writes.submit({ bytes: 0, run: () => this.#streams.end(stream, now) });
     this.#wakeUps.wake(stream);
   }
 
   async delete(stream: string): Promise<void> {
-    await this.#writes.submit({ stream, bytes: 0, run: () => this.#streams.delete(stream) });
+    await this.#writes.submit({ bytes: 0, run: () => this.#streams.delete(stream) });
     this.#wakeUps.wake(stream);
     this.#sweeper.sweepSoon();
   }

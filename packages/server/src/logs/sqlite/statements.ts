@@ -74,9 +74,20 @@ const MARK = "\u0001";
 const MARK_UNIT = 1;
 const ESCAPED_MARK = `${MARK}1`;
 const ESCAPED_NUL = `${MARK}0`;
+const LONE_SURROGATES = /\p{Surrogate}/gu;
 
 export function encodeText(text: string): string {
   if (!text.includes("\0") && !text.startsWith(MARK)) return text;
+  return escaped(text);
+}
+
+/** A stream's name as text. UTF-8 has nothing for half a surrogate pair, and no two names may become one. */
+export function encodeName(name: string): string {
+  if (name.search(LONE_SURROGATES) === -1) return encodeText(name);
+  return escaped(name).replace(LONE_SURROGATES, (unit) => `${MARK}u${unit.charCodeAt(0).toString(16)}`);
+}
+
+function escaped(text: string): string {
   return MARK + text.replaceAll(MARK, ESCAPED_MARK).replaceAll("\0", ESCAPED_NUL);
 }
 

@@ -3,7 +3,7 @@ import { EventStoreError, endedError } from "../../log/errors.js";
 import type { LogEntry, LogPage, Position, Retention } from "../../log/event-log.js";
 import { randomId } from "../../log/text.js";
 import { firstRow, rollBack, type SqliteDatabase } from "./database.js";
-import { decodeText, encodeText, type Statements } from "./statements.js";
+import { decodeText, encodeName, encodeText, type Statements } from "./statements.js";
 import {
   firstReadable,
   isForgotten,
@@ -95,7 +95,7 @@ export class Streams {
   /** Takes the name off the stream; its rows are left to the sweeper, however many there are. */
   delete(stream: string): void {
     this.#recent.delete(stream);
-    this.#statements.unname.run(encodeText(stream));
+    this.#statements.unname.run(encodeName(stream));
   }
 
   /** Forgets the remembered states, which may be wrong after a transaction that failed. */
@@ -115,14 +115,14 @@ export class Streams {
   }
 
   #load(stream: string): StreamState | undefined {
-    const row = firstRow(this.#statements.stream.all(encodeText(stream)));
+    const row = firstRow(this.#statements.stream.all(encodeName(stream)));
     return row === undefined ? undefined : storedStream(row);
   }
 
   #create(event: NewEvent): Position {
     this.delete(event.stream);
     const epoch = randomId();
-    const id = firstRow(this.#statements.create.all(encodeText(event.stream), epoch))?.number("id");
+    const id = firstRow(this.#statements.create.all(encodeName(event.stream), epoch))?.number("id");
     if (id === undefined)
       throw new EventStoreError("backend", "The SQLite database gave no id to a new stream.");
     const state = newStream(id, epoch, event.now);
