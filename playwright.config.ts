@@ -1,3 +1,4 @@
+// Tells Playwright how to run the browser tests, and in which browser.
 import { defineConfig } from "@playwright/test";
 
 import { findSystemChromium } from "./scripts/find-browser.mjs";

@@ -1,3 +1,4 @@
+// Tests that a call goes on when its page comes back out of the back/forward cache.
 import { type Browser, expect, test as base } from "@playwright/test";
 
 import type { CallsServer } from "./support/calls-server.js";

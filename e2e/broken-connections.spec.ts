@@ -1,3 +1,4 @@
+// Tests that the demo's call survives dropped sockets and outages.
 import { numbers } from "./support/demo-page.js";
 import { expect, test } from "./support/fixtures.js";
 

@@ -1,3 +1,4 @@
+// Tests that many calls and many tabs share the few connections that a browser gives one origin.
 import { expect, test as base } from "@playwright/test";
 
 import type { CallsServer } from "./support/calls-server.js";

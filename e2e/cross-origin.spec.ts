@@ -1,3 +1,4 @@
+// Tests the demo with its MCP server on another origin than its page.
 import { messageAt, numbers } from "./support/demo-page.js";
 import { expect, test } from "./support/fixtures.js";
 

@@ -1,3 +1,4 @@
+// Tests what the demo's page shows and how it is used.
 import { expect, test } from "./support/fixtures.js";
 
 interface LayoutShift extends PerformanceEntry {

@@ -1,3 +1,4 @@
+// Tests that a call goes on when its page is reloaded in the middle of it.
 import { DemoPage, messageAt, numbers } from "./support/demo-page.js";
 import { expect, test } from "./support/fixtures.js";
 

@@ -1,3 +1,4 @@
+// Tests the IndexedDB store in a real browser: tabs, workers, frames and the back/forward cache.
 import { type Browser, expect, test as base } from "@playwright/test";
 
 import { ordinaryBrowser } from "./support/ordinary-browser.js";

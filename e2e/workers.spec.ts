@@ -1,3 +1,4 @@
+// Tests clients that run in a dedicated worker or in a service worker.
 import { expect, test as base } from "@playwright/test";
 
 import type { CallsServer } from "./support/calls-server.js";

@@ -1,4 +1,5 @@
-// `npm run check`: what can be said about the code without running it, and what would be published.
+// `npm run check`: looks at all that can be said about the code without running it, and at what would be
+// published.
 import { build } from "./build.mjs";
 import { checkPackages } from "./check-packages.mjs";
 import { namesOf, readOptions, runStages } from "./run-stages.mjs";

@@ -1,3 +1,4 @@
+// `npm run demo`: builds the packages, starts the demo, and opens its page.
 import { parseArgs } from "node:util";
 import { join } from "node:path";
 

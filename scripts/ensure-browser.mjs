@@ -1,3 +1,4 @@
+// Finds a browser for the browser tests, or installs one.
 import { findSystemChromium } from "./find-browser.mjs";
 import { outputOf, run, runTool } from "./run-command.mjs";
 

@@ -1,3 +1,4 @@
+// `npm run example`: runs one of the servers under `examples/`.
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 

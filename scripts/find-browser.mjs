@@ -1,3 +1,4 @@
+// Finds the Chromium that is installed on this machine, if there is one.
 import { existsSync } from "node:fs";
 
 import { outputOf } from "./run-command.mjs";

@@ -1,3 +1,4 @@
+// Opens a page in the person's browser, where there is a person.
 import { spawn } from "node:child_process";
 
 /** Opens the person's browser where there is a person and a browser; else does nothing. @param {string} url */

@@ -1,3 +1,4 @@
+// Makes a fresh clone ready to run: checks the version of Node and installs the dependencies.
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 

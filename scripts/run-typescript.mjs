@@ -1,3 +1,4 @@
+// Installs, builds and loads TypeScript modules for scripts, which Node 20 cannot run itself.
 import { join } from "node:path";
 
 import { build as buildPackages } from "./build.mjs";

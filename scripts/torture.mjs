@@ -1,3 +1,4 @@
+// `npm run torture`: puts our client and the SDKs' own through bad weather and prints a table.
 import { fail } from "./fail.mjs";
 import { build, install, load } from "./run-typescript.mjs";
 

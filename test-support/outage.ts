@@ -1,3 +1,4 @@
+// Runs one call of an app through a long outage, and prints what happens to it.
 import { setTimeout as delay } from "node:timers/promises";
 import { Client } from "@modelcontextprotocol/sdk/client/index.js";
 import { memoryStore, NO_TIMEOUT, ResumableTransport } from "@resumable-mcp/client";

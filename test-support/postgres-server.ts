@@ -1,11 +1,12 @@
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import { once } from "node:events";
+// Starts a real Postgres server, with its data in a temporary folder.
+import { execFileSync } from "node:child_process";
 import { chmodSync, chownSync, existsSync, readdirSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Client } from "pg";
 import { freePort } from "./redis-server.js";
+import { TestProcess } from "./test-process.js";
 
 /** Where Debian's packages put the servers, one folder per version. */
 const VERSIONS_FOLDER = "/usr/lib/postgresql";
@@ -69,7 +70,7 @@ export class PostgresServer {
   readonly #folder: string;
   readonly #binaries: string;
   readonly #user: User | undefined;
-  #process: ChildProcess | undefined;
+  #process: TestProcess | undefined;
 
   static async start(): Promise<PostgresServer> {
     const binaries = binaryFolder();
@@ -131,26 +132,18 @@ export class PostgresServer {
     const settings = { listen_addresses: "127.0.0.1", unix_socket_directories: "", max_connections: "100" };
     const args = ["-D", this.#folder, "-p", String(this.port)];
     for (const [name, value] of Object.entries(settings)) args.push("-c", `${name}=${value}`);
-    const child = spawn(join(this.#binaries, "postgres"), args, {
-      stdio: ["ignore", "pipe", "pipe"],
+    const child = new TestProcess(join(this.#binaries, "postgres"), args, {
       cwd: "/",
       ...this.#user,
+      lastSignal: "SIGQUIT",
     });
     this.#process = child;
-    const killWithUs = () => child.kill("SIGQUIT");
-    process.once("exit", killWithUs);
-    child.once("exit", () => process.off("exit", killWithUs));
-    let output = "";
-    for (const stream of [child.stdout, child.stderr]) {
-      stream.on("data", (chunk: Buffer) => (output = (output + chunk.toString()).slice(-4000)));
-    }
-    const isOver = () => child.exitCode !== null || child.signalCode !== null;
     const endsAt = performance.now() + START_LIMIT_MS;
     while (!(await this.#answers())) {
-      if (isOver()) throw new Error(`postgres ended:\n${output}`);
+      if (child.isOver) throw new Error(`postgres ended:\n${child.output}`);
       if (performance.now() > endsAt) {
         await this.kill();
-        throw new Error(`postgres did not answer within ${START_LIMIT_MS} ms:\n${output}`);
+        throw new Error(`postgres did not answer within ${START_LIMIT_MS} ms:\n${child.output}`);
       }
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
@@ -158,7 +151,7 @@ export class PostgresServer {
 
   /** Ends it at once, as a crash would. Its backends notice, and end too. */
   async kill(): Promise<void> {
-    await this.#signal("SIGKILL");
+    await this.#process?.kill();
   }
 
   /** Runs one statement over a connection of its own. */
@@ -176,16 +169,8 @@ export class PostgresServer {
 
   async stop(): Promise<void> {
     // Its immediate shutdown: it ends its backends, and leaves the data to be thrown away.
-    await this.#signal("SIGQUIT");
+    await this.#process?.kill("SIGQUIT");
     await rm(this.#folder, { recursive: true, force: true, maxRetries: 10 });
-  }
-
-  async #signal(signal: NodeJS.Signals): Promise<void> {
-    const child = this.#process;
-    if (child?.exitCode !== null || child.signalCode !== null) return;
-    const ended = once(child, "exit");
-    child.kill(signal);
-    await ended;
   }
 
   /** Whether this very server, and not another one on the same port, answers. */

@@ -1,10 +1,13 @@
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+// Starts real Redis servers, alone or as a cluster, each with its data in a temporary folder.
+import { execFileSync } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Redis } from "ioredis";
+
+import { TestProcess } from "./test-process.js";
 
 /**
  * Why the tests that need a Redis cannot run here; `undefined` when they can.
@@ -41,7 +44,7 @@ export class RedisServer {
   readonly port: number;
   readonly #folder: string;
   readonly #args: readonly string[];
-  #process: ChildProcess | undefined;
+  #process: TestProcess | undefined;
 
   static async start(options: RedisServerOptions = {}): Promise<RedisServer> {
     const folder = await mkdtemp(join(tmpdir(), "resumable-mcp-redis-"));
@@ -80,22 +83,13 @@ export class RedisServer {
 
   /** Starts the server on the data that it left; returns when it answers. */
   async startAgain(): Promise<void> {
-    const child = spawn("redis-server", this.#args, { stdio: ["ignore", "pipe", "pipe"] });
-    this.#process = child;
-    const killWithUs = () => child.kill("SIGKILL");
-    process.once("exit", killWithUs);
-    child.once("exit", () => process.off("exit", killWithUs));
-    let output = "";
-    for (const stream of [child.stdout, child.stderr]) {
-      stream.on("data", (chunk: Buffer) => (output = (output + chunk.toString()).slice(-4000)));
-    }
-    const isOver = () => child.exitCode !== null || child.signalCode !== null;
+    const child = (this.#process = new TestProcess("redis-server", this.#args));
     const endsAt = performance.now() + START_LIMIT_MS;
     while (!(await this.#answers())) {
-      if (isOver()) throw new Error(`redis-server ended:\n${output}`);
+      if (child.isOver) throw new Error(`redis-server ended:\n${child.output}`);
       if (performance.now() > endsAt) {
         await this.kill();
-        throw new Error(`redis-server did not answer within ${START_LIMIT_MS} ms:\n${output}`);
+        throw new Error(`redis-server did not answer within ${START_LIMIT_MS} ms:\n${child.output}`);
       }
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
@@ -103,20 +97,16 @@ export class RedisServer {
 
   /** Ends it at once, as a crash would. */
   async kill(): Promise<void> {
-    const child = this.#process;
-    if (child?.exitCode !== null || child.signalCode !== null) return;
-    const ended = once(child, "exit");
-    child.kill("SIGKILL");
-    await ended;
+    await this.#process?.kill();
   }
 
   /** Lets it stand still, so that it answers nothing, until `resume`. */
   pause(): void {
-    this.#process?.kill("SIGSTOP");
+    this.#process?.signal("SIGSTOP");
   }
 
   resume(): void {
-    this.#process?.kill("SIGCONT");
+    this.#process?.signal("SIGCONT");
   }
 
   /** Runs one command over a connection of its own. */

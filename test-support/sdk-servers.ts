@@ -1,3 +1,4 @@
+// Starts stock MCP servers on the oldest and newest versions of both SDKs.
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";

@@ -1,3 +1,4 @@
+// Puts each client through each scenario of bad weather, and prints the table.
 import { performance } from "node:perf_hooks";
 import { memoryStore, ResumableTransport } from "@resumable-mcp/client";
 import type { WeatherRun } from "./weather.js";

@@ -1,3 +1,4 @@
+// Runs calls against a stock server through a fault proxy, and judges each by what arrived.
 import { setTimeout as sleep } from "node:timers/promises";
 import type { EventStore } from "@modelcontextprotocol/sdk/server/streamableHttp.js";
 import { faultProxy, type Counters, type Weather } from "@resumable-mcp/testing/fault-proxy";

@@ -1,12 +1,12 @@
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
 import { mkdir, readFile, rm } from "node:fs/promises";
-import { createServer } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
+
 import { exampleOf, typeErrorsOf, writeExample } from "../test-support/page-examples.js";
+import { freePort } from "../test-support/redis-server.js";
+import { TestProcess } from "../test-support/test-process.js";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 /** Inside the repository, so that the examples find the packages as an app that has installed them does. */
@@ -15,7 +15,7 @@ const FOLDER = join(ROOT, ".cache/readme-examples");
 /** The port that the examples in the README speak of. */
 const README_PORT = "3000";
 
-const running: ChildProcess[] = [];
+const running: TestProcess[] = [];
 
 beforeEach(async () => {
   await rm(FOLDER, { recursive: true, force: true });
@@ -23,36 +23,13 @@ beforeEach(async () => {
 });
 
 afterEach(async () => {
-  for (const child of running.splice(0)) {
-    if (child.exitCode !== null || child.signalCode !== null) continue;
-    const exited = once(child, "exit");
-    child.kill("SIGKILL");
-    await exited;
-  }
+  for (const child of running.splice(0)) await child.kill();
 });
 
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "localhost");
-  await once(server, "listening");
-  const address = server.address();
-  if (address === null || typeof address === "string") throw new Error("no port");
-  server.close();
-  await once(server, "close");
-  return address.port;
-}
-
-function start(script: string, port: number): { child: ChildProcess; output: () => string } {
-  const child = spawn(process.execPath, [script], {
-    cwd: FOLDER,
-    env: { ...process.env, PORT: String(port) },
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  running.push(child);
-  let output = "";
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.setEncoding("utf8").on("data", (chunk: string) => (output += chunk));
-  }
-  return { child, output: () => output };
+function start(script: string, port: number): TestProcess {
+  const started = TestProcess.node(script, [], { cwd: FOLDER, env: { PORT: String(port) } });
+  running.push(started);
+  return started;
 }
 
 test("the README's server and client examples type-check and run against each other", async () => {
@@ -71,19 +48,16 @@ test("the README's server and client examples type-check and run against each ot
   const serverRun = start(server.script, port);
   await vi.waitFor(
     async () => {
-      expect(serverRun.child.exitCode, serverRun.output()).toBeNull();
+      expect(serverRun.isOver, serverRun.output).toBe(false);
       await fetch(`http://localhost:${port}/mcp`, { method: "PUT" });
     },
     { timeout: 20_000, interval: 50 },
   );
 
   const clientRun = start(client.script, port);
-  const [exitCode] = (await once(clientRun.child, "exit", { signal: AbortSignal.timeout(40_000) })) as [
-    number | null,
-  ];
-  expect(exitCode, clientRun.output()).toBe(0);
+  expect(await clientRun.ended, clientRun.output).toBe(0);
   const printed = /<!-- prints: (?<text>.+) -->/.exec(readme)?.groups?.text;
   if (printed === undefined)
     throw new Error('README.md does not say what the client example prints: "<!-- prints: … -->".');
-  expect(clientRun.output()).toContain(printed);
+  expect(clientRun.output).toContain(printed);
 });

@@ -1,3 +1,4 @@
+// Keeps the sockets between the page and the MCP server, so that the page's buttons can break them for real.
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 

@@ -1,3 +1,4 @@
+// Answers the page's buttons (drop, offline), apart from the MCP endpoint that they break.
 import type { IncomingMessage, ServerResponse } from "node:http";
 
 import type { BreakableNetwork } from "./breakable-network.js";

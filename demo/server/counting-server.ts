@@ -1,3 +1,4 @@
+// Makes the demo's MCP server, with its one tool, which counts and reports each number as progress.
 import { setTimeout as delay } from "node:timers/promises";
 
 import { McpServer } from "@modelcontextprotocol/sdk/server/mcp.js";

@@ -1,3 +1,4 @@
+// Refuses requests that do not come from the demo's own page on this machine.
 import type { IncomingMessage, ServerResponse } from "node:http";
 
 /** The names under which this machine knows itself: the demo is for nobody else. */

@@ -1,3 +1,4 @@
+// Starts and stops HTTP servers that only this machine can reach.
 import { once } from "node:events";
 import type { Server } from "node:http";
 

@@ -1,3 +1,4 @@
+// Serves the counting tool over the SDK's HTTP transport with our event store, in sessions.
 import { randomUUID } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 

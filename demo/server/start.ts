@@ -1,3 +1,4 @@
+// Starts the whole demo in one process: the page, served by Vite, and the MCP server.
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { fileURLToPath } from "node:url";
 

@@ -1,3 +1,4 @@
+// Calls the demo server's controls: drop every socket, go offline for a while.
 import { z } from "zod";
 
 const offlineSchema = z.object({ offlineUntil: z.number().nullable() });

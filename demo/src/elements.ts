@@ -1,3 +1,5 @@
+// Finds the elements of the page that the demo works with.
+
 /** The element of the page with this id, which must be of this kind. */
 function element<Kind extends Element>(id: string, kind: new () => Kind): Kind {
   const found = document.getElementById(id);

@@ -1,3 +1,4 @@
+// Connects the page's client to the server, runs the call, and goes on with it after a reload.
 import { Client } from "@modelcontextprotocol/sdk/client/index.js";
 import { NO_TIMEOUT, ResumableTransport } from "@resumable-mcp/client";
 import { indexedDBStore } from "@resumable-mcp/client/stores/indexeddb";

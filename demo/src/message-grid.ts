@@ -1,3 +1,5 @@
+// Draws one cell for each message of a run, so that a hole in the numbers is seen at once.
+
 /** One cell for each message of a run, so that a hole in the numbers would be seen at once. */
 export class MessageGrid {
   readonly #list: HTMLOListElement;

@@ -1,3 +1,4 @@
+// Says in plain words what went wrong and what to do about it, for the person in front of the page.
 import { ResumeError, type ResumeErrorCode } from "@resumable-mcp/client";
 
 const START_AGAIN = "Press Start to call again.";

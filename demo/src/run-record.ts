@@ -1,3 +1,4 @@
+// Keeps the record of a run in the browser's storage, so that it outlives a reload.
 import { z } from "zod";
 
 /** Older moments are forgotten: the record stays small however long somebody plays. */

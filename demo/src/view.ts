@@ -1,3 +1,4 @@
+// Shows the state of the connection, the call and its messages on the page.
 import type { PageElements } from "./elements.js";
 import { MessageGrid } from "./message-grid.js";
 import type { Moment, RunRecord } from "./run-record.js";

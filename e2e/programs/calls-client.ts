@@ -1,4 +1,4 @@
-// A client of the counting tool, for a page or a worker, that writes down what each call came to.
+// Calls the counting tool from a page or a worker, and writes down what each call came to.
 import {
   type Params,
   ResumableTransport,

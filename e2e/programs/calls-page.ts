@@ -1,4 +1,4 @@
-// The program of a page that makes calls, and keeps its state in memory.
+// Runs in a page that makes calls, and keeps its state in memory.
 import { memoryStore } from "@resumable-mcp/client";
 
 import { CallsClient } from "./calls-client.js";

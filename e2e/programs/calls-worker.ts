@@ -1,4 +1,4 @@
-// The program of a worker that makes calls for its page, and tells all pages what arrives.
+// Runs in a worker that makes calls for its page, and tells all pages what arrives.
 import { indexedDBStore } from "@resumable-mcp/client/stores/indexeddb";
 
 import { CallsClient } from "./calls-client.js";

@@ -1,4 +1,4 @@
-// The program of a page that uses the IndexedDB store, by itself and through a worker.
+// Runs in a page that uses the IndexedDB store, by itself and through a worker.
 import { ask } from "./remote.js";
 import { acquire, save } from "./store.js";
 import type { StoreWorkerCommands } from "./store-worker.js";

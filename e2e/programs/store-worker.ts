@@ -1,4 +1,4 @@
-// The program of a worker that uses the IndexedDB store for its page.
+// Runs in a worker that uses the IndexedDB store for its page.
 import { offer } from "./remote.js";
 import { acquire, save } from "./store.js";
 

@@ -1,4 +1,4 @@
-// The program of a page whose calls are made by a worker of either kind.
+// Runs in a page whose calls are made by a worker of either kind.
 import type { Arrival, CallsWorkerCommands } from "./calls-worker.js";
 import { ask } from "./remote.js";
 

@@ -1,3 +1,4 @@
+// Drives the demo's page, and reads what it shows and which requests it makes.
 import { expect, type Locator, type Page } from "@playwright/test";
 
 import type { Demo } from "../../demo/server/start.js";

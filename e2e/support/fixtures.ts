@@ -1,3 +1,4 @@
+// Gives each test the demo on one origin, or with its MCP server on another.
 import { fileURLToPath } from "node:url";
 
 import { test as base } from "@playwright/test";

@@ -1,3 +1,4 @@
+// Starts a browser with its back/forward cache, which Playwright switches off.
 import type { Browser, LaunchOptions, PlaywrightTestArgs, PlaywrightWorkerArgs } from "@playwright/test";
 
 type Given = PlaywrightTestArgs & PlaywrightWorkerArgs & { readonly launchOptions: LaunchOptions };

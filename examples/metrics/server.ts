@@ -1,3 +1,4 @@
+// Serves MCP, and lets Prometheus read how its streams fare.
 import { randomUUID } from "node:crypto";
 import type { AddressInfo } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";

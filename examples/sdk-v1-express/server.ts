@@ -1,3 +1,4 @@
+// Serves MCP with SDK 1.x and Express, over streams that clients can resume.
 import { randomUUID } from "node:crypto";
 import type { AddressInfo } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";

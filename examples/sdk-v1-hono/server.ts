@@ -1,3 +1,4 @@
+// Serves MCP with SDK 1.x and Hono, over streams that clients can resume.
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 

@@ -1,3 +1,4 @@
+// Serves MCP with SDK 2.x and Node's own HTTP server, over streams that clients can resume.
 import { randomUUID } from "node:crypto";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";

@@ -1,3 +1,4 @@
+// Makes the tool `count` of the stock servers, which reports each number as progress.
 import { setTimeout as sleep } from "node:timers/promises";
 import { z } from "zod";
 

@@ -1,3 +1,4 @@
+// Opens a session of a stock server on SDK 1.30, the oldest of 1.x.
 import { McpServer } from "sdk-oldest-v1/server/mcp.js";
 import type { Transport } from "sdk-oldest-v1/shared/transport.js";
 import { StreamableHTTPServerTransport } from "sdk-oldest-v1/server/streamableHttp.js";

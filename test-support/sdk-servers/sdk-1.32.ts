@@ -1,3 +1,4 @@
+// Opens a session of a stock server on SDK 1.32, the newest of 1.x.
 import { McpServer } from "@modelcontextprotocol/sdk/server/mcp.js";
 import { StreamableHTTPServerTransport } from "@modelcontextprotocol/sdk/server/streamableHttp.js";
 import { COUNT_TOOL } from "./count-tool.js";

@@ -1,3 +1,4 @@
+// Opens a session of a stock server on SDK 2.0, the oldest of 2.x.
 import { getRequestListener } from "@hono/node-server";
 import { McpServer, WebStandardStreamableHTTPServerTransport } from "sdk-oldest-v2-server";
 import { COUNT_TOOL } from "./count-tool.js";

@@ -1,3 +1,4 @@
+// Opens a session of a stock server on SDK 2.4, the newest of 2.x.
 import { NodeStreamableHTTPServerTransport } from "@modelcontextprotocol/node";
 import { McpServer } from "@modelcontextprotocol/server";
 import { COUNT_TOOL } from "./count-tool.js";

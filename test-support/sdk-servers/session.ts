@@ -1,3 +1,4 @@
+// Defines what one session of a stock server is made of, whatever the SDK's version.
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { EventStore } from "@modelcontextprotocol/sdk/server/streamableHttp.js";
 import type { CountTool } from "./count-tool.js";

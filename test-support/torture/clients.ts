@@ -1,3 +1,4 @@
+// Makes the transports that the torture run compares: ours and the SDKs' own.
 import { NO_TIMEOUT, type ResumableTransport } from "@resumable-mcp/client";
 import type { SdkVersion } from "../sdk-servers.js";
 import { connectV1, connectV2, sdkClientV1, sdkClientV2, type WeatherClient } from "../weather/clients.js";

@@ -1,3 +1,4 @@
+// Judges whether a run kept the contract, and whether its weather was bad enough.
 import type { WeatherRun } from "../weather.js";
 import { isCompleted, isMaybeExecuted, type Ending, type Verdict } from "../weather/judge.js";
 import { timeOverIdeal } from "./run.js";

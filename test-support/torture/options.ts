@@ -1,3 +1,4 @@
+// Reads the command line of `npm run torture`.
 import { parseArgs } from "node:util";
 import { CLIENT_KINDS, type ClientKind } from "./clients.js";
 import { SCENARIOS, type Scenario } from "./scenarios.js";

@@ -1,3 +1,4 @@
+// Sums the runs of one client in one scenario up as a row of the table.
 import type { WeatherRun } from "../weather.js";
 import { isCompleted, isMaybeExecuted, lostUnsaid, sum } from "../weather/judge.js";
 import { timeOverIdeal } from "./run.js";

@@ -1,3 +1,4 @@
+// Runs one client through one scenario with one seed.
 import { EventStore } from "@resumable-mcp/server";
 import { runWeather, type WeatherRun } from "../weather.js";
 import { contestant, type ClientKind, type MakeTransport } from "./clients.js";

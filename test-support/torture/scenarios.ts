@@ -1,3 +1,4 @@
+// Lists the scenarios of bad weather that clients are put through.
 import type { Counters, Fault, Weather } from "@resumable-mcp/testing/fault-proxy";
 
 /** How long our transport waits for a connection that says nothing, in milliseconds. */

@@ -1,3 +1,4 @@
+// Connects MCP clients of both SDKs, over any transport, for runs through bad weather.
 import {
   Client as ClientV2,
   StreamableHTTPClientTransport as TransportV2,

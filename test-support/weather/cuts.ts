@@ -1,3 +1,4 @@
+// Counts from the proxy's log where a run's connections were cut.
 import type { EventStore } from "@modelcontextprotocol/sdk/server/streamableHttp.js";
 import { isCutInMidStream, type ProxyEvent } from "@resumable-mcp/testing/fault-proxy";
 

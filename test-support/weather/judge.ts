@@ -1,3 +1,4 @@
+// Says of one call how it ended, and which of its messages were lost, doubled or out of order.
 import { countMessage, countResult } from "../sdk-servers/count-tool.js";
 
 export type Outcome =

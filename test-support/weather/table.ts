@@ -1,3 +1,5 @@
+// Prints rows as a table, in plain text or in Markdown.
+
 /** Rows as a table of Markdown. The first row is the heading. */
 export function markdownTable(rows: readonly (readonly (string | number)[])[]): string {
   const [heading = [], ...rest] = rows;

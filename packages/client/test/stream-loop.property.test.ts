@@ -7,7 +7,7 @@ import { isRecord, type JsonRpcMessage } from "../src/json-rpc.js";
 import { runScripted, type ScriptedStream } from "./support/scripted-network.js";
 import { SimulatedServer, type Step, type World } from "./support/simulation.js";
 
-const numRuns = repetitions({ full: 2000, scaled: 250 });
+const numRuns = repetitions({ full: 2000, scaled: 100 });
 const HOUR = 3_600_000;
 
 const transient = fc.record({

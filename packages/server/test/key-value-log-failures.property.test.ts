@@ -101,5 +101,5 @@ it("loses no acknowledged event and leaves no hole, whatever fails, lies, comes 
     await keyValue.land();
     await promises.check(keyValueLog(keyValue));
   });
-  await fc.assert(property, { numRuns: repetitions({ full: 3000, scaled: 300 }) });
+  await fc.assert(property, { numRuns: repetitions({ full: 3000, scaled: 100 }) });
 });

@@ -15,7 +15,7 @@ describe("random sequences", () => {
     { describe, it },
     {
       name: "memoryLog",
-      runs: repetitions({ full: 1000, scaled: 200 }),
+      runs: repetitions({ full: 1000, scaled: 60 }),
       create: () => {
         const clock = { ms: 0 };
         return { clock, log: memoryLog({ now: () => clock.ms }) };
@@ -37,7 +37,7 @@ describe("random sequences", () => {
       {
         name: `keyValueLog on ${name}`,
         // Files are a thousand times slower, and the adapter is the same as in memory.
-        runs: repetitions(name.includes("files") ? { full: 50, scaled: 5 } : { full: 1000, scaled: 100 }),
+        runs: repetitions(name.includes("files") ? { full: 50, scaled: 2 } : { full: 1000, scaled: 30 }),
         create: () => keyValueLogFixture(create),
         capabilities: keyValueLogCapabilities,
       },

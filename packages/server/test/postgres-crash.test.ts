@@ -9,8 +9,8 @@ import { seededRandom } from "../../testing/src/random.js";
 
 const STREAMS = 3;
 const RETENTION = { maxEvents: null, maxBytes: null, ttlMs: null, headTtlMs: null };
-const CLIENT_KILLS = repetitions({ full: 200, scaled: 8 });
-const SERVER_KILLS = repetitions({ full: 50, scaled: 3 });
+const CLIENT_KILLS = repetitions({ full: 200, scaled: 3 });
+const SERVER_KILLS = repetitions({ full: 50, scaled: 2 });
 /** A life ends when it has acknowledged so many events and a moment more, so that each gets to work. */
 const MAX_EVENTS_BEFORE_KILL = 60;
 const MAX_DELAY_MS = 8;

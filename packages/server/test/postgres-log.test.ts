@@ -43,19 +43,19 @@ hold({
   open: server,
   whyNot: why,
   options: { wakeUp: "notify" },
-  scaledRuns: 25,
+  scaledRuns: 6,
 });
 hold({
   name: "postgresLog with polling",
   open: server,
   whyNot: why,
   options: { wakeUp: "poll", pollIntervalMs: 50 },
-  scaledRuns: 5,
+  scaledRuns: 2,
 });
 hold({
   name: "postgresLog on PGlite",
   open: openPglite,
   whyNot: undefined,
   options: { pollIntervalMs: 50 },
-  scaledRuns: 10,
+  scaledRuns: 3,
 });

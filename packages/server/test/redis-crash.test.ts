@@ -13,8 +13,8 @@ import { type Acknowledged, AppendingProcess } from "./support/appending-process
 const STREAMS = 3;
 const KEEP = { maxEvents: null, maxBytes: null, ttlMs: null, headTtlMs: null };
 const CLIENTS = ["ioredis", "node-redis"] as const;
-const PROCESS_KILLS = repetitions({ full: 200, scaled: 8 });
-const SERVER_KILLS = repetitions({ full: 50, scaled: 4 });
+const PROCESS_KILLS = repetitions({ full: 200, scaled: 3 });
+const SERVER_KILLS = repetitions({ full: 50, scaled: 2 });
 const MAX_EVENTS_BEFORE_KILL = 80;
 
 const streamNames = Array.from({ length: STREAMS }, (_, number) => `stream ${number}`);

@@ -64,7 +64,7 @@ function hold(
     eventLogSuite<Fixture>({ describe, it }, { name: `redisLog over ${name}`, create, capabilities });
     eventLogModelTest<Fixture>(
       { describe, it: (title, body) => it(title, body, 600_000) },
-      { name: `redisLog over ${name}`, create, capabilities, runs: repetitions({ full: 1000, scaled: 25 }) },
+      { name: `redisLog over ${name}`, create, capabilities, runs: repetitions({ full: 1000, scaled: 6 }) },
     );
   });
 }

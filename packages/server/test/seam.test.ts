@@ -16,7 +16,7 @@ const CALLS = repetitions({ full: 20, scaled: 6 });
 const MESSAGES = repetitions({ full: 400, scaled: 120 });
 const KILL_EVERY_MS = repetitions({ full: 60, scaled: 15 });
 const SEND_EVERY_MS = repetitions({ full: 5, scaled: 2 });
-const seeds = Array.from({ length: repetitions({ full: 20, scaled: 3 }) }, (_, index) => index + 1);
+const seeds = Array.from({ length: repetitions({ full: 20, scaled: 2 }) }, (_, index) => index + 1);
 
 type Store = Parameters<typeof SdkSession.open>[1];
 

@@ -4,7 +4,7 @@ import { repetitions } from "../../../test-support/repetitions.js";
 import { EventStore } from "../src/sdk/event-store.js";
 import { collector, numbered } from "./support/messages.js";
 
-const RUNS = repetitions({ full: 2_000, scaled: 200 });
+const RUNS = repetitions({ full: 2_000, scaled: 60 });
 const IDS_PER_RUN = 50;
 
 /** Names that tempt: separators, escapes, prefixes of one another, parts of ids. */

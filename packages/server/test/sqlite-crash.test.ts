@@ -10,7 +10,7 @@ import { type Acknowledged, AppendingProcess } from "./support/appending-process
 
 const STREAMS = 3;
 const RETENTION = { maxEvents: null, maxBytes: null, ttlMs: null, headTtlMs: null };
-const KILLS = repetitions({ full: 200, scaled: 10 });
+const KILLS = repetitions({ full: 200, scaled: 4 });
 /** A life is killed when it has acknowledged so many events and a moment more, so that each gets to work. */
 const MAX_EVENTS_BEFORE_KILL = 60;
 const MAX_DELAY_MS = 8;

@@ -13,7 +13,7 @@ describe("random sequences", () => {
       { describe, it: (name, body) => it(name, body, TIMEOUT_MS) },
       {
         name: `sqliteLog on ${name}`,
-        runs: repetitions({ full: 1000, scaled: 50 }),
+        runs: repetitions({ full: 1000, scaled: 15 }),
         create: () => sqliteFixture(library),
         capabilities: sqliteCapabilities,
       },

@@ -9,7 +9,7 @@ import { seededRandom } from "../../testing/src/random.js";
 import { slowLog } from "./support/slow-log.js";
 
 const MESSAGES = 150;
-const seeds = Array.from({ length: repetitions({ full: 200, scaled: 6 }) }, (_, index) => index + 1);
+const seeds = Array.from({ length: repetitions({ full: 200, scaled: 3 }) }, (_, index) => index + 1);
 
 /** A transport as both SDKs are, down to the order of their steps, and its one client, which dedupes by event id. */
 class Wire {

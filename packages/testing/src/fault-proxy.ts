@@ -1,3 +1,4 @@
+// Starts a proxy in front of a real server that breaks its connections as the weather says.
 import { once } from "node:events";
 import { createServer, type AddressInfo, type Socket } from "node:net";
 import { checkInteger, checkTarget, checkWeather } from "./fault-proxy/checks.js";

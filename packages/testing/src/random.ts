@@ -1,3 +1,5 @@
+// Makes random numbers that are the same for the same seed.
+
 /** A stream of numbers in [0, 1) that is the same for the same seed. */
 export type Random = () => number;
 

@@ -1,14 +1,12 @@
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { EventStore } from "@resumable-mcp/server";
 import { expect, onTestFinished, test } from "vitest";
 import { repetitions } from "../../../../test-support/repetitions.js";
+import { TestProcess } from "../../../../test-support/test-process.js";
 import { startSdkServer } from "../../../../test-support/sdk-servers.js";
 import { seededRandom } from "../../../testing/src/random.js";
 
@@ -25,23 +23,21 @@ interface Life {
 
 /** Runs one life of the client; with a delay, kills it so many ms after its first message. */
 async function live(args: readonly string[], killAfterMs?: number): Promise<Life> {
-  const child = spawn(process.execPath, [SCRIPT, ...args], { stdio: ["ignore", "pipe", "inherit"] });
+  const child = TestProcess.node(SCRIPT, args);
   const progress: number[] = [];
   let ending: Life["ending"];
-  const lines = createInterface(child.stdout);
-  const closed = once(lines, "close");
-  lines.on("line", (line) => {
+  child.lines.on("line", (line) => {
     const told = JSON.parse(line) as { readonly progress?: number };
     if (told.progress === undefined) ending = { ...told };
     else progress.push(told.progress);
   });
   if (killAfterMs !== undefined) {
-    await Promise.race([once(lines, "line"), closed]);
+    await child.nextLine();
     // The random instant of the kill; nothing is waited for here.
     await delay(killAfterMs);
-    child.kill("SIGKILL");
+    await child.kill();
   }
-  await closed;
+  await child.ended;
   return { progress, ending };
 }
 

@@ -29,7 +29,7 @@ const KILLS: Weather = [
   { kind: "cuts", on: ["resume"], every: 4, afterBytes: { min: 50, max: 400 } },
 ];
 
-const SEEDS = Array.from({ length: repetitions({ full: 10, scaled: 2 }) }, (_, index) => index + 1);
+const SEEDS = Array.from({ length: repetitions({ full: 10, scaled: 1 }) }, (_, index) => index + 1);
 
 /** The SDK's runs take six times as long, most of it in waiting for what never comes. */
 const SDK_SEEDS = SEEDS.slice(0, repetitions({ full: 10, scaled: 1 }));

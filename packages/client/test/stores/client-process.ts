@@ -1,34 +1,28 @@
-import { type ChildProcess, spawn, type SpawnOptions } from "node:child_process";
-import { once } from "node:events";
-import { createInterface } from "node:readline";
+// Runs a real process that uses `fileStore`, and drives it over pipes.
 import { fileURLToPath } from "node:url";
+
+import { TestProcess, type TestProcessOptions } from "../../../../test-support/test-process.js";
 
 export const clientScript = fileURLToPath(new URL("./file-client.mjs", import.meta.url));
 
-/** A real process that uses `fileStore`, driven over pipes. */
 export class ClientProcess {
-  readonly #process: ChildProcess;
+  readonly #process: TestProcess;
   readonly #answers: AsyncIterator<string>;
 
-  /** @param options - as for `spawn`; the process must be killed by whoever started it */
   static async start(
     directory: string,
     storeOptions: object = {},
-    options: SpawnOptions = {},
+    options: TestProcessOptions = {},
   ): Promise<ClientProcess> {
-    const client = new ClientProcess(
-      spawn(process.execPath, [clientScript, directory, JSON.stringify(storeOptions)], {
-        ...options,
-        stdio: ["pipe", "pipe", "inherit"],
-      }),
-    );
+    const process = TestProcess.node(clientScript, [directory, JSON.stringify(storeOptions)], options);
+    const client = new ClientProcess(process);
     await client.answer();
     return client;
   }
 
-  private constructor(child: ChildProcess) {
-    this.#process = child;
-    this.#answers = createInterface(child.stdout!)[Symbol.asyncIterator]();
+  private constructor(process: TestProcess) {
+    this.#process = process;
+    this.#answers = process.lines[Symbol.asyncIterator]();
   }
 
   /** The next line that the process printed; `undefined` when it ended. */
@@ -38,15 +32,12 @@ export class ClientProcess {
   }
 
   async ask(command: string, argument: unknown = null): Promise<unknown> {
-    this.#process.stdin!.write(`${JSON.stringify([command, argument])}\n`);
+    this.#process.write(JSON.stringify([command, argument]));
     return this.answer();
   }
 
   /** SIGKILL, as by a crash; resolves when the process is gone. */
-  async kill(): Promise<void> {
-    if (this.#process.exitCode !== null || this.#process.signalCode !== null) return;
-    const exited = once(this.#process, "exit");
-    this.#process.kill("SIGKILL");
-    await exited;
+  kill(): Promise<void> {
+    return this.#process.kill();
   }
 }

@@ -139,7 +139,7 @@ describe("fileStore, with real processes", () => {
 
   it("gives an orphan with a dead lock to exactly one of four processes that start at once", async () => {
     const contenders = await Promise.all([1, 2, 3, 4].map(() => start()));
-    for (let round = 0; round < repetitions({ full: 50, scaled: 5 }); round++) {
+    for (let round = 0; round < repetitions({ full: 50, scaled: 3 }); round++) {
       await leaveCrashed((identity) => ({ ...identity, started: "1" }));
       const found = await Promise.all(contenders.map((client) => client.ask("acquire", scope)));
       expect(found.map((answer) => JSON.stringify(answer)).sort()).toEqual([
@@ -155,7 +155,7 @@ describe("fileStore, with real processes", () => {
 
   it("holds a whole record after SIGKILL at any instant of saving", async () => {
     let least = 0;
-    for (let round = 0; round < repetitions({ full: 60, scaled: 10 }); round++) {
+    for (let round = 0; round < repetitions({ full: 60, scaled: 5 }); round++) {
       const client = await start();
       const answer = await client.ask("acquire", scope);
       expect(answer).not.toHaveProperty("error");

@@ -1,7 +1,7 @@
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
-import { createInterface, type Interface } from "node:readline";
+// Runs a real process that appends to a log, and notes what that log acknowledged to it.
 import { fileURLToPath } from "node:url";
+
+import { TestProcess } from "../../../../test-support/test-process.js";
 
 export interface Acknowledged {
   readonly stream: string;
@@ -20,9 +20,7 @@ export interface AppendingWork {
 /** A real process that appends to a log and tells what was acknowledged, a line each. */
 export class AppendingProcess {
   readonly acknowledged: Acknowledged[] = [];
-  readonly #process: ChildProcess;
-  readonly #lines: Interface;
-  readonly #ended: Promise<unknown>;
+  readonly #process: TestProcess;
 
   /**
    * Resolves when it is ready. It appends from `go` on.
@@ -36,33 +34,27 @@ export class AppendingProcess {
   ): Promise<AppendingProcess> {
     const path = fileURLToPath(new URL(script, import.meta.url));
     const numbers = [streams, inFlight, appends].map(String);
-    const child = spawn(process.execPath, [path, ...args, ...numbers], {
-      stdio: ["pipe", "pipe", "inherit"],
-    });
-    const started = new AppendingProcess(child);
-    await Promise.race([once(started.#lines, "line"), started.#ended]);
-    started.#lines.on("line", (line) => started.#take(line));
-    return started;
+    const process = TestProcess.node(path, [...args, ...numbers]);
+    await process.nextLine();
+    return new AppendingProcess(process);
   }
 
-  private constructor(child: ChildProcess) {
-    this.#process = child;
-    this.#lines = createInterface(child.stdout!);
-    // Of the pipe, not of the process: what was written before the end is read first.
-    this.#ended = once(this.#lines, "close");
+  private constructor(process: TestProcess) {
+    this.#process = process;
+    process.lines.on("line", (line) => this.#take(line));
   }
 
   go(): void {
-    this.#process.stdin!.write("go\n");
+    this.#process.write("go");
   }
 
   async kill(): Promise<void> {
-    this.#process.kill("SIGKILL");
+    await this.#process.kill();
     await this.ended();
   }
 
   async ended(): Promise<void> {
-    await this.#ended;
+    await this.#process.ended;
   }
 
   #take(line: string): void {

@@ -1,31 +1,10 @@
 // A process that appends to a SQLite log: node sqlite-process.mjs <library> <file> <options> <streams> <in flight> <appends>.
-// Each acknowledged event is one line on stdout, `[stream, epoch, seq, payload]`; it then goes on until it is killed,
-// or has made its appends. Starts with a line of its own, and waits for one on stdin.
-import { once } from "node:events";
-import { writeSync } from "node:fs";
 import { sqliteLog } from "@resumable-mcp/server/sqlite";
+
+import { appendUntilKilled } from "./append-until-killed.mjs";
 
 const [library, file, options, streams, inFlight, appends] = process.argv.slice(2);
 const { default: Libsql, DatabaseSync: Database = Libsql } = await import(library);
 const database = new Database(file);
-const log = sqliteLog(database, JSON.parse(options));
-const retention = { maxEvents: null, maxBytes: null, ttlMs: null, headTtlMs: null };
-
-let left = Number(appends);
-async function appendOn(worker) {
-  const stream = `stream ${worker % Number(streams)}`;
-  while (left > 0) {
-    const payload = `${process.pid}/${worker}/${left}`;
-    left -= 1;
-    const { epoch, seq } = await log.append(stream, payload, retention);
-    // Synchronous, so that what was acknowledged has left the process before anything else happens in it.
-    writeSync(1, `${JSON.stringify([stream, epoch, seq, payload])}\n`);
-  }
-}
-
-writeSync(1, `"ready"\n`);
-await once(process.stdin, "data");
-await Promise.all(Array.from({ length: Number(inFlight) }, (_, worker) => appendOn(worker)));
-await log.close();
+await appendUntilKilled(sqliteLog(database, JSON.parse(options)), { streams, inFlight, appends });
 database.close();
-process.stdin.destroy();

@@ -1,3 +1,4 @@
+// Checks the options of the fault proxy, and every fault of a weather, before they are used.
 import { ResumeError } from "@resumable-mcp/client";
 import { REQUEST_KINDS, type RequestKind } from "./http.js";
 import type { ByteRange, Direction, Fault, Storms, Unavailable, Weather } from "./weather.js";

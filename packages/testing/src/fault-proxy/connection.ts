@@ -1,3 +1,4 @@
+// Passes the bytes of one connection on, and cuts, silences or answers it as its plan says.
 import { connect, type Socket } from "node:net";
 import { MAX_TIMER_MS } from "./checks.js";
 import type { Cause, Journal, RequestRecord } from "./journal.js";

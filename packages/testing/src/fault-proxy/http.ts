@@ -1,3 +1,5 @@
+// Reads the heads of HTTP requests and answers as they pass, to know what a fault would hit.
+
 /**
  * What a request is to MCP's Streamable HTTP: `post` carries messages, `get` opens the standalone stream, `resume`
  * is a GET with `Last-Event-ID`, `other` is all else (DELETE, OPTIONS, …).

@@ -1,3 +1,4 @@
+// Keeps the log and the counters of everything that the fault proxy saw and did.
 import type { AnswerProgress, RequestHead } from "./http.js";
 
 /** A request, and how far its answer had come down when the event happened. */

@@ -1,3 +1,4 @@
+// Moves the bytes of one direction of a connection, in order, delayed, slowed and in bounded memory.
 import { once } from "node:events";
 import type { Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";

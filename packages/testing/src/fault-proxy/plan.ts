@@ -1,3 +1,4 @@
+// Decides by lot, from the weather, what will happen to one request.
 import { exponential, integerBetween, type Random } from "../random.js";
 import type { RequestKind } from "./http.js";
 import type { Direction, Fault, Latency, Storms, Unavailable, Weather } from "./weather.js";

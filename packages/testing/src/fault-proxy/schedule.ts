@@ -1,3 +1,4 @@
+// Runs the faults that come with time, whatever is requested: kills, outages and storms.
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Connection } from "./connection.js";
 import { befalls, unavailable, type OwnAnswer } from "./plan.js";

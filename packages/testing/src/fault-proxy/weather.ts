@@ -1,3 +1,4 @@
+// Defines the kinds of fault that the proxy knows, and what can be set for each of them.
 import type { RequestKind } from "./http.js";
 
 /** A number of bytes drawn evenly from `min` to `max`, both included. */

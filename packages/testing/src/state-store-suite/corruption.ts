@@ -1,3 +1,4 @@
+// Tests that a store sets a record aside that it cannot read, and reports it.
 import assert from "node:assert/strict";
 import type { StateScope } from "@resumable-mcp/client";
 import {

@@ -1,3 +1,4 @@
+// Defines what the suite needs of a test runner and of the state store under test.
 import assert from "node:assert/strict";
 import type { Slot, StateScope, StateStore } from "@resumable-mcp/client";
 

@@ -1,3 +1,4 @@
+// Tests that one client at a time has a slot, and who gets it next.
 import assert from "node:assert/strict";
 import { acquire, leave, scope, type StoreTest } from "./fixture.js";
 

@@ -1,3 +1,4 @@
+// Runs the tests that every state store must pass, under any test runner.
 import { corruptionTests } from "./corruption.js";
 import type { StateStoreFixture, StateStoreSuiteOptions, SuiteRunner } from "./fixture.js";
 import { holdingTests } from "./holding.js";

@@ -1,3 +1,4 @@
+// Tests that a slot saves, loads and clears its record.
 import assert from "node:assert/strict";
 import { acquire, assertRejectsWith, leave, type StoreTest } from "./fixture.js";
 

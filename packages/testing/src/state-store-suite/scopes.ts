@@ -1,3 +1,4 @@
+// Tests that servers and partitions never see one another's slots.
 import assert from "node:assert/strict";
 import type { StateScope } from "@resumable-mcp/client";
 import { acquire, leave, scope, type StoreTest } from "./fixture.js";
