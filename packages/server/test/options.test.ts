@@ -19,6 +19,8 @@ describe("the options of a store", () => {
     [{ replayPageSize: 0 }, /replayPageSize/],
     [{ maxPendingEventsPerStream: 0 }, /maxPendingEventsPerStream/],
     [{ maxUnstoredPerSession: 0.5 }, /maxUnstoredPerSession/],
+    [{ maxUnstoredTotal: 0 }, /maxUnstoredTotal.*at least 1/],
+    [{ maxUnstoredSessions: 0 }, /maxUnstoredSessions.*at least 1/],
     [{ maxStreamsPerSession: 0 }, /maxStreamsPerSession/],
     [{ onGap: "ignore" }, /onGap.*"replay" or "refuse".*not ignore/],
     [{ ttl: "3600" }, /ttl.*not 3600/],

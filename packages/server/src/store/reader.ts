@@ -5,7 +5,7 @@ import type { LogPage } from "../log/event-log.js";
 import { eventIdWriter, type ParsedEventId, type UnstoredMark } from "./event-id.js";
 import type { Changes, LimitedLog } from "./limited-log.js";
 import { type Gap, gapNotification, isPrimingPayload, isResponsePayload } from "./messages.js";
-import type { UnstoredRecord, UnstoredStream } from "./unstored.js";
+import { lossesSince, type UnstoredRecord, type UnstoredStream } from "./unstored.js";
 import { judge, type Verdict } from "./verdict.js";
 
 /** The stream that is read. */
@@ -107,10 +107,14 @@ export class Reader implements AsyncIterable<ReaderPage> {
       const page = await this.#readLog(this.#cursor.seq - 1, pageSize + 1);
       if (page !== undefined) unstored?.reconcile(page.entries);
       this.#firstPage = page;
+      const due = this.#due(Infinity);
       verdict = judge(this.#cursor, page, {
         endsWithResponse,
         refusesGaps,
-        due: this.#due(Infinity),
+        hasUnstored: due.length > 0,
+        lost: due.reduce((sum, record, index) => {
+          return sum + lossesSince(due[index - 1]?.number ?? this.#number, record);
+        }, 0),
         hasUnstoredResponse: unstored?.hasResponse ?? false,
       });
       return verdict;
@@ -257,9 +261,10 @@ export class Reader implements AsyncIterable<ReaderPage> {
 
   #addRecord(record: UnstoredRecord): void {
     const life = this.#source.unstored?.life ?? "";
+    const missed = lossesSince(this.#number, record);
     this.#number = record.number;
     const mark: UnstoredMark = { life, number: record.number };
-    const { missed, payload } = record;
+    const { payload } = record;
     // Two events with one id would be one and its repetition to the client.
     const gapMark = payload === undefined ? mark : { life, number: record.number - 1 };
     if (missed > 0) this.#addGap({ missed, from: this.#after + 1, to: this.#after }, gapMark);

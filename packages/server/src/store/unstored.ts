@@ -2,9 +2,9 @@
 
 import { EventStoreError } from "../log/errors.js";
 import type { LogEntry } from "../log/event-log.js";
+import { randomId } from "../log/text.js";
 import type { AppendFailure } from "./limited-log.js";
 import type { EncodedMessage } from "./messages.js";
-import { randomId } from "../log/text.js";
 
 /** What a record takes beside its payload, in the units of the budget: it bounds the number of empty records too. */
 const RECORD_OVERHEAD = 100;
@@ -24,6 +24,16 @@ export interface UnstoredRecord {
   before: number | undefined;
   /** Whether the event may be in the log all the same. */
   isUncertain: boolean;
+  /** Whether the log may still say so by itself. */
+  isAwaited: boolean;
+}
+
+/**
+ * How many of the losses that are counted at a record a client does not know of. Losses before it are counted at it too,
+ * and each has a number of its own, so that the numbers since the last that the client has seen are a bound.
+ */
+export function lossesSince(lastSeen: number, { number, missed, payload }: UnstoredRecord): number {
+  return Math.min(missed, number - lastSeen - (payload === undefined ? 0 : 1));
 }
 
 /** A session's memory for what could not be stored. When it is short, the oldest messages become counted losses. */
@@ -56,8 +66,7 @@ export class UnstoredMemory {
   }
 
   nextNumber(): number {
-    this.#lastNumber += 1;
-    return this.#lastNumber;
+    return (this.#lastNumber += 1);
   }
 
   add(stream: UnstoredStream, record: UnstoredRecord): void {
@@ -92,10 +101,7 @@ export class UnstoredMemory {
 
   /** The oldest whose losses can be counted at the next record of its stream: those of the last one nobody would tell. */
   #oldestFollowed(): readonly [UnstoredRecord, UnstoredStream] | undefined {
-    for (const entry of this.#streams) {
-      const [record, stream] = entry;
-      if (!stream.endsWith(record)) return entry;
-    }
+    for (const [record, stream] of this.#streams) if (!stream.endsWith(record)) return [record, stream];
     return undefined;
   }
 
@@ -124,8 +130,6 @@ export class UnstoredMemory {
   }
 }
 
-const NOTHING: readonly UnstoredRecord[] = [];
-
 /** What could not be stored of one stream, in order. */
 export class UnstoredStream {
   readonly #memory: UnstoredMemory;
@@ -146,8 +150,7 @@ export class UnstoredStream {
 
   /** Whether a message waits that came after everything acknowledged so far. */
   get hasTail(): boolean {
-    const last = this.#records.at(-1);
-    return last !== undefined && last.before === undefined;
+    return !this.isEmpty && this.#records.at(-1)?.before === undefined;
   }
 
   endsWith(record: UnstoredRecord): boolean {
@@ -182,6 +185,7 @@ export class UnstoredStream {
       after,
       before: undefined,
       isUncertain: failure.isUncertain,
+      isAwaited: failure.eventually !== undefined,
     };
     this.#records.push(record);
     this.#memory.add(this, record);
@@ -189,6 +193,7 @@ export class UnstoredStream {
       ({ seq }) => this.#found(record, seq),
       (error: unknown) => {
         // A connection that broke, say, tells nothing: the log has to say that nothing was written.
+        record.isAwaited = false;
         record.isUncertain = !(error instanceof EventStoreError) || error.mayHaveHappened;
       },
     );
@@ -222,7 +227,7 @@ export class UnstoredStream {
    * @param number the last record that the cursor has seen.
    */
   due(after: number, number: number, upTo: number): readonly UnstoredRecord[] {
-    if (this.#records.length === 0) return NOTHING;
+    if (this.isEmpty) return this.#records;
     return this.#records.filter(
       (record) =>
         record.number > number &&
@@ -260,6 +265,7 @@ export class UnstoredStream {
       if (earlier === record) break;
     }
     record.isUncertain = false;
+    record.isAwaited = false;
     record.isResponse = false;
     if (record.payload === undefined) record.missed -= 1;
     this.#memory.empty(record);
@@ -277,12 +283,12 @@ export class UnstoredStream {
     this.#memory.remove(record);
   }
 
-  /** Counts losses in the same place at the last record there. Those that may turn up in the log stay apart. */
+  /** Counts losses in the same place at the last record there, but for those that may yet turn out to be in the log. */
   joinLosses(): void {
     for (const record of [...this.#records]) {
       const next = this.#records[this.#records.indexOf(record) + 1];
-      const isPlain = !record.isUncertain && !record.isResponse;
-      if (isPlain && next?.before === record.before && next !== undefined) this.remove(record, record.missed);
+      if (next === undefined || next.before !== record.before) continue;
+      if (!record.isAwaited && !record.isResponse) this.remove(record, record.missed);
     }
   }
 

@@ -3,7 +3,6 @@
 import type { LogPage } from "../log/event-log.js";
 import type { ParsedEventId } from "./event-id.js";
 import { type Gap, isResponsePayload } from "./messages.js";
-import type { UnstoredRecord } from "./unstored.js";
 
 /**
  * Why a cursor cannot be resumed.
@@ -52,8 +51,10 @@ export interface VerdictFacts {
   /** Whether a JSON-RPC response ends the stream. */
   readonly endsWithResponse: boolean;
   readonly refusesGaps: boolean;
-  /** What waits in memory after the cursor. */
-  readonly due: readonly UnstoredRecord[];
+  /** Whether anything waits in memory after the cursor. */
+  readonly hasUnstored: boolean;
+  /** How many messages after the cursor were lost without ever being stored. */
+  readonly lost: number;
   /** Whether a response is among what this process could not store. */
   readonly hasUnstoredResponse: boolean;
 }
@@ -67,11 +68,11 @@ export function judge(cursor: ParsedEventId, page: LogPage | undefined, facts: V
   if (page === undefined) return unknown("no-stream");
   if (page.head.epoch !== cursor.epoch) return unknown("other-epoch");
   if (cursor.seq > page.head.seq) return unknown("ahead");
-  const isAtHead = cursor.seq === page.head.seq && facts.due.length === 0;
+  const isAtHead = cursor.seq === page.head.seq && !facts.hasUnstored;
   if (isAtHead && isFinished(cursor, page, facts)) return { kind: "finished" };
   const next = page.entries.find(({ seq }) => seq > cursor.seq);
-  if (page.ended && !isAtHead && next === undefined && facts.due.length === 0) return unknown("nothing-left");
-  const gap = gapAfter(cursor.seq, next?.seq ?? page.head.seq + 1, facts.due);
+  if (page.ended && !isAtHead && next === undefined && !facts.hasUnstored) return unknown("nothing-left");
+  const gap = gapAfter(cursor.seq, next?.seq ?? page.head.seq + 1, facts.lost);
   if (gap === undefined) return { kind: "resumed" };
   return facts.refusesGaps ? { kind: "unknown", reason: "gap", gap } : { kind: "gap", ...gap };
 }
@@ -85,9 +86,8 @@ function isFinished(cursor: ParsedEventId, page: LogPage, facts: VerdictFacts): 
   return own !== undefined && isResponsePayload(own.payload);
 }
 
-function gapAfter(seq: number, next: number, due: readonly UnstoredRecord[]): Gap | undefined {
-  const trimmed = next - seq - 1;
-  const missed = due.reduce((sum, record) => sum + record.missed, trimmed);
+function gapAfter(seq: number, next: number, lost: number): Gap | undefined {
+  const missed = next - seq - 1 + lost;
   return missed === 0 ? undefined : { missed, from: seq + 1, to: next - 1 };
 }
 
