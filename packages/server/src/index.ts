@@ -1,4 +1,4 @@
-// The public entry `@resumable-mcp/server`: the event store, and the logs that need no client of their own.
+// Exports the event store, and the logs that need no client of their own, as `@resumable-mcp/server`.
 
 export { EventStoreError } from "./log/errors.js";
 export type { EventLog, LogEntry, LogPage, Position, Retention } from "./log/event-log.js";

@@ -1,4 +1,4 @@
-// The event store of a server: hands out the store of each session and stores streams of no session.
+// Implements the event store of a server: it hands out the store of each session and stores streams of no session itself.
 
 import { EventStoreError } from "../log/errors.js";
 import { begin } from "../log/waits.js";
