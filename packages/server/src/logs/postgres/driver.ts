@@ -10,10 +10,6 @@ import { fromText, type Statements, toText } from "./statements.js";
 import type { Sweeper } from "./sweeper.js";
 import type { PostgresWakeUps } from "./wake-ups.js";
 
-/** Appends that wait for the one before them go together in one statement, up to these limits. */
-const EVENTS_PER_STATEMENT = 256;
-const BYTES_PER_STATEMENT = 1024 * 1024;
-
 export interface PostgresDriverParts {
   readonly runner: StatementRunner;
   readonly statements: Statements;
@@ -42,8 +38,6 @@ export class PostgresDriver implements LogDriver {
     this.#lanes = new Lanes({
       storage: "Postgres",
       maxPendingBytes,
-      maxEvents: EVENTS_PER_STATEMENT,
-      maxBytes: BYTES_PER_STATEMENT,
       store: (lane, events, retention) => this.#store(lane.name, events, retention),
     });
   }
