@@ -54,6 +54,17 @@ describe("keyValueLog on a store that fails", () => {
     expect(await read()).toEqual(["1 one", "2 two", "3 three"]);
   });
 
+  it("wakes followers after a write that was reported as failed, since it may have taken effect", async () => {
+    const { append, read, failWrites, work, log } = logOnFaultyStore();
+    await append("one");
+    failWrites("lie");
+    const woken = new Promise<void>((resolve) => log.subscribe("stream", resolve));
+    await expect(append("two")).rejects.toMatchObject({ code: "backend", mayHaveHappened: true });
+    work();
+    await woken;
+    expect(await read()).toEqual(["1 one", "2 two"]);
+  });
+
   it("is not changed by a failed write that takes effect later", async () => {
     const { append, read, failWrites, work, keyValue, open } = logOnFaultyStore();
     await append("one");

@@ -161,6 +161,8 @@ export class KeyValueDriver implements LogDriver {
     } catch (error) {
       this.#id = randomId();
       lane.state = undefined;
+      // It may have happened all the same, so followers look for themselves.
+      this.#wakeUps.wake(lane.name);
       throw error;
     }
   }

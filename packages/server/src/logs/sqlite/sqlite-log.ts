@@ -147,15 +147,15 @@ class SqliteLog implements LogDriver {
     const event: NewEvent = { stream, payload, bytes, retention, now: this.#now() };
     this.#pending.admit(stream, bytes);
     try {
-      const position = await this.#writes.submit({
+      return await this.#writes.submit({
         bytes,
         run: () => this.#streams.append(event),
         runAlone: () => this.#streams.appendAlone(event),
       });
-      this.#wakeUps.wake(stream);
-      return position;
     } finally {
       this.#pending.release(bytes);
+      // After a failure too, since the commit may have reached the file all the same.
+      this.#wakeUps.wake(stream);
     }
   }
 
