@@ -1,9 +1,9 @@
 // Sends batches of events to the append script, those of different streams in one call, and reads its answers.
 
-import { EventStoreError, endedError, asError } from "../../log/errors.js";
+import { asError, endedError, EventStoreError } from "../../log/errors.js";
 import type { Position } from "../../log/event-log.js";
-import { nextTurn } from "../../log/waits.js";
 import { randomId } from "../../log/text.js";
+import { nextTurn } from "../../log/waits.js";
 import { APPEND, ENDED, LATE, UNEXPECTED } from "./append-script.js";
 import type { Batch } from "./batch.js";
 import { failureOf, isPassing } from "./failure.js";

@@ -1,9 +1,10 @@
 // Stores streams in Redis: takes each call that the log's front has checked, and gives it to its stream's queue.
 
 import type { CheckedEvent, LogDriver } from "../../log/checked-log.js";
-import { EventStoreError } from "../../log/errors.js";
-import type { LogPage, Position, Retention } from "../../log/event-log.js";
 import { RecencyList } from "../../log/collections.js";
+import type { EventStoreError } from "../../log/errors.js";
+import type { LogPage, Position, Retention } from "../../log/event-log.js";
+import { PendingBytes } from "../../log/lanes.js";
 import { AppendSender } from "./append-sender.js";
 import type { Connection } from "./connection.js";
 import { ScriptRunner } from "./script-runner.js";
@@ -22,9 +23,6 @@ export interface RedisDriverOptions {
   readonly onError: (error: EventStoreError) => void;
 }
 
-/** What an event that waits takes beside its payload, in bytes. */
-const PENDING_EVENT_BYTES = 500;
-
 /**
  * The log on one connection. An append goes one way: this driver, the queue of its stream, the sender that makes one
  * script call of the batches of many queues, the runner, the connection; and the answer comes back the same way.
@@ -34,23 +32,25 @@ export class RedisDriver implements LogDriver {
   readonly #options: RedisDriverOptions;
   readonly #runner: ScriptRunner;
   readonly #wakeUps: RedisWakeUps;
+  readonly #pending: PendingBytes;
   readonly #retentions = new RetentionWriter();
   readonly #queueOptions: StreamQueueOptions;
   /** The streams with calls that are not done, and some of the others. */
   readonly #queues = new Map<string, StreamQueue>();
   readonly #idle = new RecencyList<StreamQueue>();
   #idleCount = 0;
-  #pendingBytes = 0;
   #tellSettled: (() => void)[] = [];
   #isReleased = false;
 
   constructor(connection: Connection, options: RedisDriverOptions) {
-    const { timeoutMs, heartbeatMs, onError } = options;
+    const { timeoutMs, heartbeatMs, maxPendingBytes, onError } = options;
     this.#connection = connection;
     this.#options = options;
     this.#runner = new ScriptRunner(connection, timeoutMs);
     const wakeUps = new RedisWakeUps({ connection, timeoutMs, heartbeatMs, onError });
     this.#wakeUps = wakeUps;
+    const pending = new PendingBytes("Redis", maxPendingBytes);
+    this.#pending = pending;
     this.#queueOptions = {
       sender: new AppendSender({
         runner: this.#runner,
@@ -59,7 +59,7 @@ export class RedisDriver implements LogDriver {
       }),
       timeoutMs,
       onSettled: (stream, events, error) => {
-        for (const event of events) this.#pendingBytes -= event.bytes + PENDING_EVENT_BYTES;
+        for (const { bytes } of events) pending.release(bytes);
         wakeUps.changed(stream, error);
       },
       onIdle: (queue) => this.#setIdle(queue),
@@ -67,7 +67,7 @@ export class RedisDriver implements LogDriver {
   }
 
   append(stream: string, event: CheckedEvent, retention: Retention): Promise<Position> {
-    this.#admit(stream, event.bytes + PENDING_EVENT_BYTES);
+    this.#pending.admit(stream, event.bytes);
     return this.#queueOf(stream).append(event, this.#retentions.write(retention));
   }
 
@@ -113,18 +113,6 @@ export class RedisDriver implements LogDriver {
         throw error;
       }
     });
-  }
-
-  #admit(stream: string, bytes: number): void {
-    const { maxPendingBytes } = this.#options;
-    if (this.#pendingBytes > 0 && this.#pendingBytes + bytes > maxPendingBytes) {
-      throw new EventStoreError(
-        "overloaded",
-        `${this.#pendingBytes} bytes wait for Redis, and no more than ${maxPendingBytes} may, so that nothing was ` +
-          `stored in ${JSON.stringify(stream)}. Wait for appends to be answered, or raise maxPendingBytes.`,
-      );
-    }
-    this.#pendingBytes += bytes;
   }
 
   #queueOf(stream: string): StreamQueue {

@@ -4,6 +4,7 @@ import { checkedLog } from "../../log/checked-log.js";
 import { EventStoreError } from "../../log/errors.js";
 import type { EventLog } from "../../log/event-log.js";
 import { checkFunction, checkInteger } from "../../log/validation.js";
+import { MAX_TIMER_MS } from "../../log/waits.js";
 import type { Connection } from "./connection.js";
 import { type IoredisClient, type IoredisCluster, IoredisConnection } from "./ioredis.js";
 import { type NodeRedisClient, type NodeRedisCluster, NodeRedisConnection } from "./node-redis.js";
@@ -62,8 +63,6 @@ const DEFAULT_TIMEOUT_MS = 5000;
 const DEFAULT_HEARTBEAT_MS = 10_000;
 const DEFAULT_MAX_OPEN_STREAMS = 1000;
 const DEFAULT_MAX_PENDING_BYTES = 256 * 1024 * 1024;
-/** The longest delay that a timer takes: 2^31 - 1 milliseconds. */
-const MAX_TIMER_MS = 2_147_483_647;
 
 /**
  * A log on Redis 7 or Valkey 8: for many machines, any of which may append to any stream and read it.

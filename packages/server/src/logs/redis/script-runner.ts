@@ -1,10 +1,10 @@
 // Runs Lua scripts on the Redis server, by their SHA-1 once it knows them, and tries again while the time of a call
 // lasts.
 
-import { EventStoreError, asError, timeoutError } from "../../log/errors.js";
+import { asError, EventStoreError, timeoutError } from "../../log/errors.js";
 import { randomId } from "../../log/text.js";
-import type { Connection } from "./connection.js";
 import { Deadlines } from "../../log/waits.js";
+import type { Connection } from "./connection.js";
 import { errorOf, failureOf, isPassing, leavesOpen } from "./failure.js";
 import type { Script } from "./scripts.js";
 

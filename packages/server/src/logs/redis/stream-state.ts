@@ -1,7 +1,7 @@
 // Says how the server holds a stream: the names of its keys, the words of its state and of its retention.
 
 import type { Retention } from "../../log/event-log.js";
-import { forgetAfterMs } from "../../log/retention.js";
+import { forgetAfterMs, isSameRetention } from "../../log/retention.js";
 
 /*
  * Redis Cluster places a key by what stands between the first `{` and the `}` after it. So braces are escaped, the
@@ -42,26 +42,18 @@ const NO_LIMIT_FROM = 2 ** 53;
 
 /** Writes retentions as text, and keeps the last one: callers pass the same one again and again. */
 export class RetentionWriter {
-  #retention: Retention | undefined;
-  #written: RetentionText | undefined;
+  #last: { readonly retention: Retention; readonly written: RetentionText } | undefined;
 
   write(retention: Retention): RetentionText {
-    const last = this.#retention;
-    if (
-      this.#written !== undefined &&
-      last?.maxEvents === retention.maxEvents &&
-      last.maxBytes === retention.maxBytes &&
-      last.ttlMs === retention.ttlMs &&
-      last.headTtlMs === retention.headTtlMs
-    ) {
-      return this.#written;
-    }
+    if (this.#last !== undefined && isSameRetention(this.#last.retention, retention))
+      return this.#last.written;
     const maxEvents = word(retention.maxEvents);
     const maxBytes = word(retention.maxBytes);
     const text = `${maxEvents} ${maxBytes} ${word(retention.ttlMs)} ${word(forgetAfterMs(retention, false))}`;
-    this.#retention = { ...retention };
-    this.#written = { text, maxEvents, maxBytes: maxBytes === "-" ? Infinity : Number(maxBytes) };
-    return this.#written;
+    const written = { text, maxEvents, maxBytes: maxBytes === "-" ? Infinity : Number(maxBytes) };
+    // A copy, since the caller may change its own.
+    this.#last = { retention: { ...retention }, written };
+    return written;
   }
 }
 

@@ -1,9 +1,9 @@
 // Wakes those who follow a stream, by what this log does and by what others publish, over a connection of its own.
 
-import { EventStoreError, asError, timeoutError } from "../../log/errors.js";
+import { asError, EventStoreError, timeoutError } from "../../log/errors.js";
 import { randomId } from "../../log/text.js";
-import { WakeUps } from "../../log/wake-ups.js";
 import { within } from "../../log/waits.js";
+import { WakeUps } from "../../log/wake-ups.js";
 import type { Connection, Subscriber } from "./connection.js";
 
 export interface RedisWakeUpsOptions {
