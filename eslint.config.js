@@ -1,13 +1,77 @@
+// Sets the rules that ESLint checks; for each folder, one of them says what it may import.
 import js from "@eslint/js";
 import { defineConfig, globalIgnores } from "eslint/config";
 import tseslint from "typescript-eslint";
 
-/** An import that runs back up the data flow (ARCHITECTURE.md) is an error. */
-const noImportsFrom = (files, patterns, message) => ({
-  files,
-  rules: {
-    "@typescript-eslint/no-restricted-imports": ["error", { patterns: [{ group: patterns, message }] }],
+/**
+ * What each folder may import beside itself and the vocabulary in its package's root (errors, events, options, JSON-RPC):
+ * data goes one way, and an import that runs back up is an error (ARCHITECTURE.md).
+ */
+const FOLDERS = {
+  "packages/server/src": {
+    log: [],
+    logs: ["log"],
+    store: ["log", "logs"],
+    sdk: ["log", "logs", "store"],
   },
+  "packages/client/src": {
+    wait: [],
+    connections: ["wait"],
+    state: ["wait"],
+    stream: ["connections", "state", "wait"],
+    session: ["stream", "connections", "state", "wait"],
+    calls: ["session", "stream", "connections", "state", "wait"],
+    stores: ["state", "wait"],
+    auth: ["wait"],
+  },
+};
+
+/** Files that put the folders together: nothing in a folder imports them. */
+const ON_TOP = ["**/index.js", "**/transport.js"];
+
+const oneWay = Object.entries(FOLDERS).flatMap(([root, folders]) => {
+  const patternsBeside = (allowed) =>
+    Object.keys(folders).flatMap((folder) => (allowed.includes(folder) ? [] : [`**/${folder}/**`]));
+  const rule = (files, allowed, message, more = []) => ({
+    files,
+    rules: {
+      "@typescript-eslint/no-restricted-imports": [
+        "error",
+        { patterns: [{ group: [...ON_TOP, ...patternsBeside(allowed)], message }, ...more] },
+      ],
+    },
+  });
+  return [
+    rule(
+      [`${root}/{errors,events,json-rpc,options}.ts`],
+      ["state"],
+      "The vocabulary is for all folders, so it imports none of them but the types of the state store.",
+    ),
+    ...Object.entries(folders).map(([folder, allowed]) =>
+      rule(
+        [`${root}/${folder}/**/*.ts`],
+        [folder, ...allowed],
+        `${folder} may import ${allowed.join(", ") || "no other folder"}, and the root's vocabulary. Data goes one way.`,
+      ),
+    ),
+    ...("stream" in folders
+      ? [
+          rule(
+            [`${root}/stream/{classify,backoff}.ts`],
+            ["stream", "state"],
+            "Decisions are pure: no connections, no waits, no clock.",
+            [
+              {
+                group: ["connection", "http", "loop", "read-events", "task", "watchdog"].map(
+                  (name) => `**/${name}.js`,
+                ),
+                message: "Decisions are pure: no I/O, no clock.",
+              },
+            ],
+          ),
+        ]
+      : []),
+  ];
 });
 
 export default defineConfig(
@@ -38,33 +102,11 @@ export default defineConfig(
     files: ["**/*.{js,mjs}"],
     languageOptions: { globals: { process: "readonly", console: "readonly", URL: "readonly" } },
   },
+  { rules: { "max-lines": ["error", 300] } },
+  { files: ["**/test/**"], rules: { "max-lines": ["error", 400] } },
   {
     files: ["**/test/**/*.ts", "e2e/**/*.ts"],
     rules: { "@typescript-eslint/no-non-null-assertion": "off", "@typescript-eslint/require-await": "off" },
   },
-  noImportsFrom(
-    ["packages/server/src/log/**/*.ts"],
-    ["**/logs/**", "**/store/**", "**/sdk/**", "**/index.js"],
-    "The log's contract knows no driver and nothing of MCP.",
-  ),
-  noImportsFrom(
-    ["packages/server/src/logs/**/*.ts"],
-    ["**/store/**", "**/sdk/**", "**/index.js"],
-    "A log stores; it knows nothing about MCP and nothing above it.",
-  ),
-  noImportsFrom(
-    ["packages/server/src/store/**/*.ts"],
-    ["**/sdk/**", "**/index.js"],
-    "The store gives MCP's meaning to a log, whatever transport uses it.",
-  ),
-  noImportsFrom(
-    ["packages/client/src/stores/**/*.ts"],
-    ["**/transport.js", "**/calls/**", "**/session/**", "**/stream/**", "**/connections/**", "**/index.js"],
-    "State flows from the loop to the store, never back.",
-  ),
-  noImportsFrom(
-    ["packages/client/src/stream/{classify,backoff}.ts"],
-    ["**/transport.js", "**/loop.js", "**/http.js", "**/wait/**", "**/index.js"],
-    "Decisions are pure: no I/O, no clock.",
-  ),
+  ...oneWay,
 );

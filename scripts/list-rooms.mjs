@@ -1,5 +1,4 @@
-// Prints one line for each source file: its name and the first sentence of the doc comment of its main export.
-// `--write` puts the list into ARCHITECTURE.md, where a test holds it to the sources.
+// Lists the source files, each with the first sentence of the comment on its first line; `--write` puts the list into ARCHITECTURE.md.
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -9,61 +8,55 @@ const DOCUMENT = join(ROOT, "ARCHITECTURE.md");
 const BETWEEN = /(<!-- rooms -->\n)[\s\S]*(<!-- \/rooms -->)/;
 
 /** The folders that are listed, each with its heading. */
-const FOLDERS = [
+const LISTED = [
   ["packages/server/src", "Server"],
   ["packages/client/src", "Client"],
   ["packages/testing/src", "Testing"],
   ["demo/server", "Demo: the server"],
   ["demo/src", "Demo: the page"],
 ];
+/** Folders whose files say what they are for, too, but are not listed. */
+const UNLISTED = ["scripts", "test-support", "e2e", "examples"];
 
-/** @param {string} comment */
-function firstSentence(comment) {
-  const text = comment
-    .replace(/^\s*\* ?/gm, "")
-    .replace(/\{@link ([\w.]+)\}/g, "$1")
-    .split(/\n\s*\n|\n\s*@/)[0]
-    .replace(/\s+/g, " ")
-    .trim();
-  return /^(.*?[.:])(\s|$)/.exec(text)?.[1]?.replace(/:$/, ".") ?? text;
-}
-
-/** @param {string} file */
-function describe(file) {
-  const source = readFileSync(join(ROOT, file), "utf8");
-  const comments = [
-    ...source.matchAll(
-      /\/\*\*((?:(?!\*\/)[\s\S])*)\*\/\n(export (?:abstract )?(?:async )?(class|function|const|interface|type)\b)?/g,
-    ),
-  ];
-  const rank = ["class", "function", "interface", "const", "type", undefined];
-  const [main] = comments
-    .filter(([, text]) => !/^[\s*]*@/.test(text ?? ""))
-    .sort((a, b) => rank.indexOf(a[3]) - rank.indexOf(b[3]));
-  return main === undefined
-    ? file.endsWith("/index.ts")
-      ? "What is exported."
-      : "See its exports."
-    : firstSentence(main[1]);
-}
-
-/** @param {string} folder @returns {string[]} */
+/** @param {string} folder @returns {string[]} its source files, from the repository's folder */
 function filesIn(folder) {
   return readdirSync(join(ROOT, folder), { recursive: true, encoding: "utf8" })
-    .filter((name) => name.endsWith(".ts"))
+    .filter((name) => /\.(ts|mjs)$/.test(name) && !name.endsWith(".d.mts"))
     .sort()
-    .map((name) => join(folder, name));
+    .map((name) => join(folder, name).replaceAll("\\", "/"));
 }
 
-/** The list, as it stands in ARCHITECTURE.md. */
+/** Every file that has to say what it is for. @returns {string[]} */
+export function sourceFiles() {
+  return [...LISTED.map(([folder]) => folder), ...UNLISTED].flatMap(filesIn);
+}
+
+/**
+ * The first sentence of the comment that starts on the first line of a file.
+ *
+ * @param {string} file from the repository's folder
+ * @returns {string | undefined} `undefined` when there is no such comment
+ */
+export function headerOf(file) {
+  const lines = readFileSync(join(ROOT, file), "utf8").split("\n");
+  const end = lines.findIndex((line) => !line.startsWith("// "));
+  const text = lines
+    .slice(0, end)
+    .map((line) => line.slice(3))
+    .join(" ");
+  // A dot that ends a sentence has a space behind it: those in `errors.ts` and `node:fs` have not.
+  return text === "" ? undefined : (/^.*?[.!?](?=\s|$)/.exec(text)?.[0] ?? text);
+}
+
+/** The list, as it stands in ARCHITECTURE.md. @returns {string} */
 export function listRooms() {
-  return FOLDERS.map(([folder, heading]) => {
-    const rows = filesIn(folder).map((file) => `- \`${file.slice(folder.length + 1)}\`: ${describe(file)}`);
+  return LISTED.map(([folder, heading]) => {
+    const rows = filesIn(folder).map((file) => `- \`${file.slice(folder.length + 1)}\`: ${headerOf(file)}`);
     return `### ${heading} (\`${folder}\`)\n\n${rows.join("\n")}\n`;
   }).join("\n");
 }
 
-/** Puts the list between its marks. @param {string} document */
+/** Puts the list between its marks. @param {string} document @returns {string} */
 export function withRooms(document) {
   return document.replace(BETWEEN, (_all, open, close) => `${open}\n${listRooms()}\n${close}`);
 }
