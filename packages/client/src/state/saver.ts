@@ -96,6 +96,7 @@ export class Saver {
 
   /** What would be saved now. */
   toJSON(): ClientRecord {
+    // Each part is some fields of a record, and what was restored has them all.
     return Object.assign({}, this.#restored, ...this.#parts.map((part) => part())) as ClientRecord;
   }
 
