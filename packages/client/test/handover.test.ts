@@ -35,7 +35,7 @@ function start(maxQueued = 100) {
     eventId: undefined,
   };
   const offer = (...messages: readonly JsonRpcMessage[]): Promise<void> | undefined =>
-    call.offer({ messages, origin, isLast: messages.includes(RESULT) }, abort.signal);
+    call.offer({ ...origin, messages, isLast: messages.includes(RESULT) }, abort.signal);
   return { call, offer, forwarded, handled, abort, ...told };
 }
 

@@ -186,23 +186,26 @@ export class Call implements StreamTask, HandedOver {
     }
   }
 
+  /** An error need not say which request it answers. */
+  readonly #isAnswer = (message: JsonRpcMessage): message is JsonRpcResponse =>
+    isResponse(message) && (message.id ?? this.entry.id) === this.entry.id;
+
   readonly take = (messages: readonly JsonRpcMessage[]): Promise<boolean> | boolean => {
-    const origin = { stream: this.#stream, session: this.session, eventId: this.cursor.eventId };
+    const answer = messages.find(this.#isAnswer);
+    const isLast = answer !== undefined;
+    const { eventId } = this.cursor;
+    // Made for each event: one object, since another would be felt.
+    const parcel = { stream: this.#stream, session: this.session, eventId, messages, isLast };
     const isFirst = this.#phase === "opening";
     if (isFirst) this.#phase = "reading";
     // Saved before any message is handed over: a call that the app has heard of outlives its process.
     if (isFirst && messages.length === 0) {
-      this.#tell(origin, false);
-      this.#handle(origin, false);
+      this.#tell(eventId, false);
+      this.#handle(this.session, eventId, false);
       return this.#context.saver.flush().then(() => false);
     }
-    const answer = messages.find(
-      (message) => isResponse(message) && (message.id ?? this.entry.id) === this.entry.id,
-    );
-    const isLast = answer !== undefined;
-    // find() has looked at it.
-    if (isLast) this.#answered(answer as JsonRpcResponse);
-    const room = this.#handover.offer({ messages, origin, isLast }, this.#abort.signal);
+    if (isLast) this.#answered(answer);
+    const room = this.#handover.offer(parcel, this.#abort.signal);
     return room === undefined ? isLast : room.then(() => isLast);
   };
 
@@ -219,27 +222,27 @@ export class Call implements StreamTask, HandedOver {
   }
 
   /** The record follows when the app has handled it. */
-  onHanded({ isLast, origin }: Parcel): void {
+  onHanded({ eventId, isLast, session }: Parcel): void {
     const { acknowledgements } = this.#context;
-    this.#tell(origin, false);
-    const handled = (): void => this.#handle(origin, isLast);
+    this.#tell(eventId, false);
+    const handled = (): void => this.#handle(session, eventId, isLast);
     if (isLast) acknowledgements.finally(this, handled);
     else acknowledgements.after(this, handled);
   }
 
   /** The app has handled what came up to this event. */
-  #handle(origin: Origin, isLast: boolean): void {
-    if (origin.session !== this.session) return;
+  #handle(session: Session, eventId: string | undefined, isLast: boolean): void {
+    if (session !== this.session) return;
     if (isLast) this.#forget("over");
     else {
-      this.#handled = origin.eventId;
+      this.#handled = eventId;
       this.#context.saver.schedule();
     }
-    this.#tell(origin, true);
+    this.#tell(eventId, true);
   }
 
-  #tell({ eventId, stream }: Origin, persisted: boolean): void {
-    if (eventId !== undefined) this.#context.dispatch("cursor", { stream, eventId, persisted });
+  #tell(eventId: string | undefined, persisted: boolean): void {
+    if (eventId !== undefined) this.#context.dispatch("cursor", { stream: this.#stream, eventId, persisted });
   }
 
   #failed(cause: unknown): void {

@@ -28,10 +28,9 @@ export interface InterruptedCall {
   cancel(reason?: string): void;
 }
 
-/** What one event carried. */
-export interface Parcel {
+/** What one event carried, and where it came from. */
+export interface Parcel extends Origin {
   readonly messages: readonly JsonRpcMessage[];
-  readonly origin: Origin;
   /** Whether the response is among it. */
   readonly isLast: boolean;
 }
@@ -189,7 +188,7 @@ export class Handover implements InterruptedCall {
   }
 
   #hand(parcel: Parcel): void {
-    for (const message of parcel.messages) this.#handMessage(message, parcel.origin);
+    for (const message of parcel.messages) this.#handMessage(message, parcel);
     this.#call.onHanded(parcel);
   }
 
