@@ -10,7 +10,7 @@ import { Inbox } from "./session/inbox.js";
 import { ServerRequests } from "./session/server-requests.js";
 import { SessionKeeper } from "./session/session-keeper.js";
 import { CurrentSession, endSession } from "./session/session.js";
-import { Standalone } from "./session/standalone.js";
+import { Standalone } from "./session/standalone-stream.js";
 import { WireIds } from "./session/wire-ids.js";
 import { Acknowledgements } from "./state/acknowledgements.js";
 import { Saver } from "./state/saver.js";

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { memoryStore, ResumeError, type Slot, type StateStore } from "../src/index.js";
-import { type ClientRecord, emptyRecord, parseRecord, type SavedCall } from "../src/state/record.js";
+import { type ClientRecord, emptyRecord, parseRecord, type SavedCall } from "../src/state/client-record.js";
 import { Saver } from "../src/state/saver.js";
 import { eventually } from "./sdk/eventually.js";
 

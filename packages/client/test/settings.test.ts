@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { memoryStore } from "../src/index.js";
 import { isSetting, listChanges, Settings } from "../src/session/settings.js";
-import { emptyRecord } from "../src/state/record.js";
+import { emptyRecord } from "../src/state/client-record.js";
 import { Saver } from "../src/state/saver.js";
 
 const request = (method: string, params?: Record<string, unknown>) =>

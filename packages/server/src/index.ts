@@ -12,8 +12,8 @@ export { GAP_METHOD } from "./store/messages.js";
 export type { Gap, GapNotification, JsonRpcMessage, MessageKind } from "./store/messages.js";
 export type { Observe, StoreObservation, StreamReference } from "./store/observation.js";
 export type { EventStoreOptions } from "./store/options.js";
-export type { ReplayOutcome, UnknownReason } from "./store/verdict.js";
-export type { Send } from "./sdk/replay.js";
+export type { ReplayOutcome, UnknownReason } from "./store/resume-verdict.js";
+export type { Send } from "./sdk/resume.js";
 export type { SessionEventStore } from "./sdk/session-event-store.js";
 export type {
   AsyncKeyValue,

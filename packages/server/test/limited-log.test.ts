@@ -1,7 +1,7 @@
 import { describe, expect, test, vi } from "vitest";
 import type { EventLog } from "../src/log/event-log.js";
 import { memoryLog } from "../src/logs/memory.js";
-import { LimitedLog } from "../src/store/limited-log.js";
+import { LimitedLog } from "../src/store/time-limited-log.js";
 import { pause } from "./support/caller.js";
 
 const RETENTION = { maxEvents: null, maxBytes: null, ttlMs: null, headTtlMs: null };

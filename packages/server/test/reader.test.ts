@@ -2,10 +2,10 @@ import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import type { EventLog } from "../src/log/event-log.js";
 import { memoryLog } from "../src/logs/memory.js";
 import { parseEventId, type ParsedEventId } from "../src/store/event-id.js";
-import { LimitedLog } from "../src/store/limited-log.js";
+import { LimitedLog } from "../src/store/time-limited-log.js";
 import { GAP_METHOD } from "../src/store/messages.js";
-import { read, type Reader, type ReaderEntry, type ReaderSource } from "../src/store/reader.js";
-import { UnstoredMemory, UnstoredStream } from "../src/store/unstored.js";
+import { read, type Reader, type ReaderEntry, type ReaderSource } from "../src/store/replay-reader.js";
+import { UnstoredMemory, UnstoredStream } from "../src/store/unstored-messages.js";
 import { pause } from "./support/caller.js";
 import { answer, numbered } from "./support/messages.js";
 

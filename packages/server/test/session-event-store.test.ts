@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import type { EventLog } from "../src/log/event-log.js";
 import { EventStore } from "../src/sdk/event-store.js";
 import { memoryLog } from "../src/logs/memory.js";
-import type { ReplayOutcome } from "../src/store/verdict.js";
+import type { ReplayOutcome } from "../src/store/resume-verdict.js";
 import { pause } from "./support/caller.js";
 import { answer, collector, failure, messagesOf, numbered } from "./support/messages.js";
 

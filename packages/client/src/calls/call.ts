@@ -14,7 +14,7 @@ import type { Inbox } from "../session/inbox.js";
 import type { SessionKeeper } from "../session/session-keeper.js";
 import { exchange, type Origin, type Session } from "../session/session.js";
 import { withWireId } from "../session/wire-ids.js";
-import { present, type SavedCall } from "../state/record.js";
+import { present, type SavedCall } from "../state/client-record.js";
 import { StreamCursor } from "../stream/cursor.js";
 import { runStream } from "../stream/loop.js";
 import type { StreamTask } from "../stream/task.js";

@@ -5,7 +5,7 @@ import type { Context } from "../session/context.js";
 import type { Inbox } from "../session/inbox.js";
 import type { ServerRequests } from "../session/server-requests.js";
 import type { SessionKeeper } from "../session/session-keeper.js";
-import { present } from "../state/record.js";
+import { present } from "../state/client-record.js";
 import { Call, type CallContext } from "./call.js";
 import type { InterruptedCall } from "./handover.js";
 import { Resendable } from "./resendable.js";

@@ -2,7 +2,7 @@
 import { ResumeError } from "../errors.js";
 import { isResponse, type JsonRpcMessage, type Params } from "../json-rpc.js";
 import type { Origin } from "../session/session.js";
-import { present, type SavedCall } from "../state/record.js";
+import { present, type SavedCall } from "../state/client-record.js";
 
 /**
  * A call of this client's previous life that was not finished when that life ended. It goes on by itself.

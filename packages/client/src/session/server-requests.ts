@@ -1,7 +1,7 @@
 // Asks the app what the server asks (elicitation, sampling, roots) until it is answered, over a reload too.
 import { hasCode } from "../errors.js";
 import type { JsonRpcNotification, JsonRpcRequest, JsonRpcResponse, RequestId } from "../json-rpc.js";
-import { present, type SavedServerRequest } from "../state/record.js";
+import { present, type SavedServerRequest } from "../state/client-record.js";
 import type { Context } from "./context.js";
 import { exchange, type Origin, type Session } from "./session.js";
 

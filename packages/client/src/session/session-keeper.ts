@@ -1,7 +1,7 @@
 // Makes the session, gives it to the next life, and makes a new one when the server has lost it.
 import { hasCode, ResumeError } from "../errors.js";
 import { isResponse, type JsonRpcMessage, type JsonRpcRequest, type JsonRpcResponse } from "../json-rpc.js";
-import type { Handshake } from "../state/record.js";
+import type { Handshake } from "../state/client-record.js";
 import { backoff } from "../stream/backoff.js";
 import { sleep, within } from "../wait/abortable.js";
 import type { Context } from "./context.js";

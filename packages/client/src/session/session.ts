@@ -2,7 +2,7 @@
 import { ResumeError } from "../errors.js";
 import type { StreamName } from "../events.js";
 import { isRecord, isRequest, isResponse, type JsonRpcMessage, type Params } from "../json-rpc.js";
-import { type Handshake, present, type SavedSession } from "../state/record.js";
+import { type Handshake, present, type SavedSession } from "../state/client-record.js";
 import type { Saver } from "../state/saver.js";
 import { type HttpOptions, openStream, type SessionRef } from "../stream/http.js";
 import { StreamCursor } from "../stream/cursor.js";

@@ -1,7 +1,7 @@
 // Takes the client's slot in its store, reads the record of the previous life, and saves that of this one.
 import { hasCode, ResumeError } from "../errors.js";
 import { within } from "../wait/abortable.js";
-import { type ClientRecord, emptyRecord, parseRecord, withoutOldCalls } from "./record.js";
+import { type ClientRecord, emptyRecord, parseRecord, withoutOldCalls } from "./client-record.js";
 import type { Slot, StateScope, StateStore } from "./state-store.js";
 
 /** How long a store may take for anything before it counts as failed, in milliseconds. */

@@ -8,7 +8,7 @@ import {
   ResumeError,
 } from "../../src/index.js";
 import type { ResumableTransportOptions } from "../../src/options.js";
-import type { ClientRecord } from "../../src/state/record.js";
+import type { ClientRecord } from "../../src/state/client-record.js";
 
 /** One life of an app: an SDK client on our transport, with all that they reported. */
 export interface Life {

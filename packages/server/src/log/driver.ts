@@ -9,8 +9,8 @@ export { Lanes, PendingBytes } from "./lanes.js";
 export type { Lane, LanesOptions } from "./lanes.js";
 
 /** Retention for a driver that applies it in its own process, and the rules of it for one that does not. */
-export { forgetAfterMs, isSameRetention, pageOf, RetentionWindow } from "./retention.js";
-export type { Retained, RetainedPayload, RetainedStream } from "./retention.js";
+export { forgetAfterMs, isSameRetention, pageOf, RetentionWindow } from "./retention-window.js";
+export type { Retained, RetainedPayload, RetainedStream } from "./retention-window.js";
 
 /** Wake-ups of the subscribers in this process. */
 export { WakeUps } from "./wake-ups.js";

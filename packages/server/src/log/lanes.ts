@@ -4,7 +4,7 @@ import type { CheckedEvent } from "./checked-log.js";
 import { Place, RecencyList } from "./collections.js";
 import { EventStoreError } from "./errors.js";
 import type { Position, Retention } from "./event-log.js";
-import { isSameRetention } from "./retention.js";
+import { isSameRetention } from "./retention-window.js";
 
 /** What an event that waits takes beside its payload, in bytes: a round figure, so that empty ones are bounded too. */
 const PENDING_EVENT_BYTES = 500;

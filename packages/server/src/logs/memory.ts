@@ -4,7 +4,7 @@ import { type CheckedEvent, checkedLog, type LogDriver } from "../log/checked-lo
 import { Place, RecencyList } from "../log/collections.js";
 import { endedError } from "../log/errors.js";
 import type { EventLog, LogPage, Position, Retention } from "../log/event-log.js";
-import { pageOf, RetentionWindow } from "../log/retention.js";
+import { pageOf, RetentionWindow } from "../log/retention-window.js";
 import { randomId } from "../log/text.js";
 import { checkClock, checkInteger } from "../log/validation.js";
 import { WakeUps } from "../log/wake-ups.js";

@@ -7,8 +7,8 @@ import { type JsonRpcMessage, STANDALONE_STREAM_ID } from "../store/messages.js"
 import { OpenStore } from "../store/open-store.js";
 import type { EventStoreOptions } from "../store/options.js";
 import { checkSessionId } from "../store/stream-names.js";
-import type { ReplayOutcome } from "../store/verdict.js";
-import type { Send } from "./replay.js";
+import type { ReplayOutcome } from "../store/resume-verdict.js";
+import type { Send } from "./resume.js";
 import { SessionEventStore } from "./session-event-store.js";
 import { SessionScopes } from "./session-scopes.js";
 import { UnscopedStreams } from "./unscoped-streams.js";

@@ -2,8 +2,8 @@
 
 import { EventStoreError } from "../log/errors.js";
 import type { JsonRpcMessage } from "../store/messages.js";
-import type { ReplayOutcome } from "../store/verdict.js";
-import type { Send } from "./replay.js";
+import type { ReplayOutcome } from "../store/resume-verdict.js";
+import type { Send } from "./resume.js";
 import type { SessionScope } from "./session-scope.js";
 
 /*

@@ -8,9 +8,9 @@ import { observed } from "../store/observation.js";
 import type { OpenStore } from "../store/open-store.js";
 import { SessionIndex } from "../store/session-index.js";
 import { indexName, isStreamName, scopedName } from "../store/stream-names.js";
-import { UnstoredMemory } from "../store/unstored.js";
-import type { ReplayOutcome, Verdict } from "../store/verdict.js";
-import { Replay, type Send } from "./replay.js";
+import { UnstoredMemory } from "../store/unstored-messages.js";
+import type { ReplayOutcome, Verdict } from "../store/resume-verdict.js";
+import { Resume, type Send } from "./resume.js";
 import { SessionStream, type StreamOwner } from "./session-stream.js";
 
 /** So many streams of a session are remembered between their events; more only while something is under way. */
@@ -68,12 +68,12 @@ export class SessionScope implements StreamOwner {
 
   /** @throws {EventStoreError} `closed`; what the log throws. */
   async inspect(eventId: string): Promise<ReplayOutcome> {
-    const replay = new Replay(this.store, this.sessionId, eventId);
-    const { cursor } = replay;
+    const resume = new Resume(this.store, this.sessionId, eventId);
+    const { cursor } = resume;
     const stream = this.#streamOf(cursor);
-    if (cursor === undefined || stream === undefined) return replay.turnAway(unknown("malformed"));
-    if (this.#isEnded) return replay.turnAway(unknown("session-ended"));
-    return replay.turnAway(await stream.inspect(replay, cursor));
+    if (cursor === undefined || stream === undefined) return resume.turnAway(unknown("malformed"));
+    if (this.#isEnded) return resume.turnAway(unknown("session-ended"));
+    return resume.turnAway(await stream.inspect(resume, cursor));
   }
 
   /**
@@ -85,20 +85,20 @@ export class SessionScope implements StreamOwner {
     send: Send,
     isFollowed: boolean,
   ): Promise<{ readonly outcome: ReplayOutcome; readonly streamId: string; readonly isAtEnd: boolean }> {
-    const replay = new Replay(this.store, this.sessionId, eventId);
-    const { cursor } = replay;
+    const resume = new Resume(this.store, this.sessionId, eventId);
+    const { cursor } = resume;
     const streamId = cursor?.stream ?? "";
     const stream = this.#streamOf(cursor);
     if (cursor === undefined || stream === undefined) {
-      return { outcome: replay.turnAway(unknown("malformed")), streamId, isAtEnd: false };
+      return { outcome: resume.turnAway(unknown("malformed")), streamId, isAtEnd: false };
     }
     if (this.#isEnded) {
-      return { outcome: replay.turnAway(unknown("session-ended")), streamId, isAtEnd: false };
+      return { outcome: resume.turnAway(unknown("session-ended")), streamId, isAtEnd: false };
     }
     // The appends of the stream must find the same gate.
     this.#remember(stream);
     try {
-      return { streamId, ...(await stream.replay(replay, cursor, send, isFollowed)) };
+      return { streamId, ...(await stream.replay(resume, cursor, send, isFollowed)) };
     } finally {
       this.release(stream);
     }

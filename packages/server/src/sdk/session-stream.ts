@@ -4,16 +4,16 @@ import { EventStoreError } from "../log/errors.js";
 import type { Position, Retention } from "../log/event-log.js";
 import { Place } from "../log/collections.js";
 import { eventIdWriter, type ParsedEventId } from "../store/event-id.js";
-import type { Appended, AppendFailure } from "../store/limited-log.js";
+import type { Appended, AppendFailure } from "../store/time-limited-log.js";
 import { type EncodedMessage, STANDALONE_STREAM_ID } from "../store/messages.js";
 import { observed, type StreamReference } from "../store/observation.js";
 import type { OpenStore } from "../store/open-store.js";
-import { read, type Reader } from "../store/reader.js";
+import { read, type Reader } from "../store/replay-reader.js";
 import type { SessionIndex } from "../store/session-index.js";
 import { scopedName } from "../store/stream-names.js";
-import { type UnstoredMemory, UnstoredStream } from "../store/unstored.js";
-import type { ReplayOutcome, Verdict } from "../store/verdict.js";
-import type { Replay, Send } from "./replay.js";
+import { type UnstoredMemory, UnstoredStream } from "../store/unstored-messages.js";
+import type { ReplayOutcome, Verdict } from "../store/resume-verdict.js";
+import type { Resume, Send } from "./resume.js";
 import { AppendPipeline, StreamGate } from "./stream-gate.js";
 
 /** The session that a stream belongs to. */
@@ -95,8 +95,8 @@ export class SessionStream {
     });
   }
 
-  inspect(replay: Replay, cursor: ParsedEventId): Promise<Verdict> {
-    return replay.verdictOf(this.#read(cursor));
+  inspect(resume: Resume, cursor: ParsedEventId): Promise<Verdict> {
+    return resume.verdictOf(this.#read(cursor));
   }
 
   /**
@@ -107,7 +107,7 @@ export class SessionStream {
    * @returns the outcome, and whether the final response was sent.
    */
   async replay(
-    replay: Replay,
+    resume: Resume,
     cursor: ParsedEventId,
     send: Send,
     isFollowed: boolean,
@@ -115,17 +115,17 @@ export class SessionStream {
     this.#replays += 1;
     try {
       const reader = this.#read(cursor);
-      const verdict = await replay.verdictOf(reader);
+      const verdict = await resume.verdictOf(reader);
       if (verdict.kind === "finished" || verdict.kind === "unknown") {
-        return { outcome: replay.turnAway(verdict), isAtEnd: false };
+        return { outcome: resume.turnAway(verdict), isAtEnd: false };
       }
       // Most of it goes out while appends go on, so that the gate is closed for the last few events only.
-      await replay.send(reader.inOrder(), send);
+      await resume.send(reader.inOrder(), send);
       const underWay = (): Promise<void> => this.#pipeline.settled();
-      const finish = (signal?: AbortSignal): Promise<void> => replay.send(reader.rest(), send, signal);
+      const finish = (signal?: AbortSignal): Promise<void> => resume.send(reader.rest(), send, signal);
       if (isFollowed) await this.#gate.finishReplay(underWay, finish);
       else await underWay().then(() => finish());
-      return { outcome: replay.complete(), isAtEnd: reader.isAtEnd };
+      return { outcome: resume.complete(), isAtEnd: reader.isAtEnd };
     } finally {
       this.#replays -= 1;
     }

@@ -3,7 +3,7 @@
 import { EventStoreError, timeoutError } from "../log/errors.js";
 import type { Retention } from "../log/event-log.js";
 import { macrotask, within } from "../log/waits.js";
-import type { Appended, LimitedLog } from "../store/limited-log.js";
+import type { Appended, LimitedLog } from "../store/time-limited-log.js";
 
 /** An append whose caller waits for the acknowledgement. */
 interface Turn {

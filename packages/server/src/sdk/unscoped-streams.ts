@@ -3,10 +3,10 @@
 import { formatEventId } from "../store/event-id.js";
 import { encodeMessage, type JsonRpcMessage } from "../store/messages.js";
 import type { OpenStore } from "../store/open-store.js";
-import { read } from "../store/reader.js";
+import { read } from "../store/replay-reader.js";
 import { isUnscopedName, unscopedName } from "../store/stream-names.js";
-import type { ReplayOutcome } from "../store/verdict.js";
-import { Replay, type Send } from "./replay.js";
+import type { ReplayOutcome } from "../store/resume-verdict.js";
+import { Resume, type Send } from "./resume.js";
 import { AppendPipeline } from "./stream-gate.js";
 
 /** Streams that belong to no session. Nothing ends them, and nothing of them is kept when the log fails. */
@@ -57,10 +57,10 @@ export class UnscopedStreams {
   }
 
   async #replay(eventId: string, send: Send | undefined): Promise<ReplayOutcome> {
-    const replay = new Replay(this.#store, undefined, eventId);
-    const { cursor } = replay;
+    const resume = new Resume(this.#store, undefined, eventId);
+    const { cursor } = resume;
     if (cursor === undefined || !isUnscopedName(cursor.stream)) {
-      return replay.turnAway({ kind: "unknown", reason: "malformed" });
+      return resume.turnAway({ kind: "unknown", reason: "malformed" });
     }
     const { log, settings } = this.#store;
     const source = {
@@ -73,11 +73,11 @@ export class UnscopedStreams {
       unstored: undefined,
     };
     const reader = read(source, cursor);
-    const verdict = await replay.verdictOf(reader);
+    const verdict = await resume.verdictOf(reader);
     if (send === undefined || verdict.kind === "finished" || verdict.kind === "unknown") {
-      return replay.turnAway(verdict);
+      return resume.turnAway(verdict);
     }
-    await replay.send(reader, send);
-    return replay.complete();
+    await resume.send(reader, send);
+    return resume.complete();
   }
 }

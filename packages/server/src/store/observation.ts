@@ -2,7 +2,7 @@
 
 import { EventStoreError } from "../log/errors.js";
 import type { Gap, MessageKind } from "./messages.js";
-import type { UnknownReason } from "./verdict.js";
+import type { UnknownReason } from "./resume-verdict.js";
 
 /** Which stream an observation is about. */
 export interface StreamReference {

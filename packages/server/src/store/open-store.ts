@@ -5,7 +5,7 @@ import type { EventLog } from "../log/event-log.js";
 import type { AsyncKeyValue } from "../logs/key-value/async-key-value.js";
 import { keyValueLog } from "../logs/key-value/key-value-log.js";
 import { memoryLog } from "../logs/memory.js";
-import { LimitedLog } from "./limited-log.js";
+import { LimitedLog } from "./time-limited-log.js";
 import { type Observe, safely } from "./observation.js";
 import { type EventStoreOptions, settingsFrom, type StoreSettings } from "./options.js";
 

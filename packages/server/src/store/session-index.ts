@@ -1,7 +1,7 @@
 // Keeps the list of a session's streams in the log, so that a process that never saw the session can delete it.
 
 import type { Retention } from "../log/event-log.js";
-import type { LimitedLog } from "./limited-log.js";
+import type { LimitedLog } from "./time-limited-log.js";
 
 const PAGE_SIZE = 1000;
 

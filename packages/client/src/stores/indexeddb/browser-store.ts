@@ -4,7 +4,7 @@ import type { StateStore } from "../../state/state-store.js";
 import type { PageEnvironment } from "./page-environment.js";
 import { createSlot, scopeText, stateUnavailable, checkSlotOptions, type SlotOptions } from "../slots.js";
 import { acquireByLock, acquireByTicket } from "./claims.js";
-import { type SlotKey, slotRecords } from "./records.js";
+import { type SlotKey, slotRecords } from "./record-database.js";
 
 export interface IndexedDBStoreOptions extends SlotOptions {
   /** The IndexedDB database, which must be this store's alone. @defaultValue "resumable-mcp" */

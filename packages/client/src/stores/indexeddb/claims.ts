@@ -3,7 +3,7 @@ import { follow } from "../../wait/abortable.js";
 import { lock, type Unlock } from "../../wait/web-lock.js";
 import { excessOf, newestFirst, type SlotOptions } from "../slots.js";
 import { recall, remember, type PageEnvironment } from "./page-environment.js";
-import type { SlotKey, SlotRecords } from "./records.js";
+import type { SlotKey, SlotRecords } from "./record-database.js";
 
 /** Where the IndexedDB store's slots come from: the page it runs in, the records there, the store's options. */
 export interface SlotSource {

@@ -7,7 +7,7 @@ import { checkClock, checkInteger } from "../../log/validation.js";
 import { MAX_TIMER_MS } from "../../log/waits.js";
 import type { AsyncKeyValue } from "./async-key-value.js";
 import { KeyValueBackend } from "./backend.js";
-import { KeyValueDriver } from "./driver.js";
+import { KeyValueDriver } from "./key-value-driver.js";
 
 export interface KeyValueLogOptions {
   /** The collections of the log are named so, followed by `-heads` and `-events`. @defaultValue "resumable-mcp" */

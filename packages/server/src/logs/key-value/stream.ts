@@ -3,7 +3,7 @@
 import type { Retention } from "../../log/event-log.js";
 import type { HeadRecord, KeyValueBackend, Segment } from "./backend.js";
 import { randomId, utf8Length } from "../../log/text.js";
-import { type Retained, RetentionWindow } from "../../log/retention.js";
+import { type Retained, RetentionWindow } from "../../log/retention-window.js";
 
 /** A stream is read in one round trip if it has no more events, and otherwise by so many. */
 const EVENTS_PER_PAGE = 512;

@@ -2,7 +2,7 @@
 import { EventStoreError, timeoutError } from "../../log/errors.js";
 import { within } from "../../log/waits.js";
 import type { PostgresPoolClient } from "./pool.js";
-import { Rest } from "./rest.js";
+import { Pause } from "./pause.js";
 import type { StatementRunner } from "./runner.js";
 
 /** Postgres limits a notification to less than 8000 bytes. */
@@ -114,7 +114,7 @@ export class Listener {
         });
       } catch (error) {
         this.#options.onError(listenError(error));
-        await new Rest(pauseMs * (0.5 + Math.random() / 2), signal).ended;
+        await new Pause(pauseMs * (0.5 + Math.random() / 2), signal).ended;
         pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS);
       }
     }
@@ -128,10 +128,10 @@ export class Listener {
       within(work, timeoutMs, () => timeoutError("Postgres: LISTEN", timeoutMs));
     const client = await this.#connect(step);
     let lost: { readonly reason: unknown } | undefined;
-    let rest: Rest | undefined;
+    let pause: Pause | undefined;
     const onLost = (reason: unknown) => {
       lost ??= { reason };
-      rest?.end();
+      pause?.end();
     };
     try {
       client.on("error", onLost);
@@ -143,9 +143,9 @@ export class Listener {
       onReady();
       onListening();
       for (;;) {
-        rest = new Rest(heartbeatMs, signal);
-        if (lost !== undefined) rest.end();
-        await rest.ended;
+        pause = new Pause(heartbeatMs, signal);
+        if (lost !== undefined) pause.end();
+        await pause.ended;
         if (signal.aborted) return;
         failIfLost(lost);
         await step(client.query("SELECT 1"));

@@ -4,7 +4,7 @@ import { EventStoreError } from "../../log/errors.js";
 import type { EventLog } from "../../log/event-log.js";
 import { checkFunction, checkInteger } from "../../log/validation.js";
 import { MAX_TIMER_MS } from "../../log/waits.js";
-import { PostgresDriver } from "./driver.js";
+import { PostgresDriver } from "./postgres-driver.js";
 import { channelOf } from "./notifications.js";
 import { checkPool, maxConnections, type PostgresPool } from "./pool.js";
 import { StatementRunner } from "./runner.js";

@@ -1,6 +1,6 @@
 // Removes the rows of expired, dropped and deleted events from the tables, a limited number at a time.
 import { EventStoreError } from "../../log/errors.js";
-import { Rest } from "./rest.js";
+import { Pause } from "./pause.js";
 import type { StatementRunner } from "./runner.js";
 import { type Statements, toText } from "./statements.js";
 
@@ -26,7 +26,7 @@ export class Sweeper {
   readonly #running: Promise<void>;
   readonly #appends = new Map<string, number>();
   readonly #due = new Set<string>();
-  #endRest: () => void = () => undefined;
+  #endPause: () => void = () => undefined;
 
   constructor(
     runner: StatementRunner,
@@ -50,7 +50,7 @@ export class Sweeper {
     this.#appends.delete(stream);
     if (this.#due.size >= MAX_COUNTED_STREAMS) return;
     this.#due.add(stream);
-    this.#endRest();
+    this.#endPause();
   }
 
   async stop(): Promise<void> {
@@ -63,10 +63,10 @@ export class Sweeper {
     // Processes that were started together must not sweep together.
     let lapAt = performance.now() + intervalMs * Math.random();
     while (!signal.aborted) {
-      const rest = new Rest(Math.max(0, lapAt - performance.now()), signal);
-      this.#endRest = rest.end;
-      if (this.#due.size > 0) rest.end();
-      await rest.ended;
+      const pause = new Pause(Math.max(0, lapAt - performance.now()), signal);
+      this.#endPause = pause.end;
+      if (this.#due.size > 0) pause.end();
+      await pause.ended;
       try {
         await this.#trimDue();
         if (performance.now() < lapAt) continue;
@@ -123,7 +123,7 @@ export class Sweeper {
   }
 
   async #pause(): Promise<void> {
-    await new Rest(PAUSE_MS, this.#closing.signal).ended;
+    await new Pause(PAUSE_MS, this.#closing.signal).ended;
   }
 }
 

@@ -1,7 +1,7 @@
 // Wakes the subscribers of streams after changes by this process and, by notifications and polling, by other processes.
 import { WakeUps } from "../../log/wake-ups.js";
 import { Listener, type ListenerOptions, Notifier, topicOf } from "./notifications.js";
-import { Rest } from "./rest.js";
+import { Pause } from "./pause.js";
 import type { StatementRunner } from "./runner.js";
 import { fromText, type Statements, toText } from "./statements.js";
 
@@ -122,7 +122,7 @@ class Poller {
   async #run(): Promise<void> {
     const { signal } = this.#closing;
     for (;;) {
-      await new Rest(this.#options.intervalMs, signal).ended;
+      await new Pause(this.#options.intervalMs, signal).ended;
       if (signal.aborted || this.#versions.size === 0) break;
       // The calls of the log report what is failing; after a failed poll comes another one.
       await this.#look().catch(() => undefined);

@@ -5,7 +5,7 @@ import type { Position } from "../../log/event-log.js";
 import { randomId } from "../../log/text.js";
 import { nextTurn } from "../../log/waits.js";
 import { APPEND, ENDED, LATE, UNEXPECTED } from "./append-script.js";
-import type { Batch } from "./batch.js";
+import type { Batch } from "./append-batch.js";
 import { failureOf, isPassing } from "./failure.js";
 import type { ScriptRunner } from "./script-runner.js";
 import { unexpectedReply } from "./scripts.js";

@@ -5,7 +5,7 @@ import { Deque, Place } from "../../log/collections.js";
 import { asError, timeoutError } from "../../log/errors.js";
 import type { Position } from "../../log/event-log.js";
 import { type AppendSender, MAX_BYTES_PER_CALL, MAX_EVENTS_PER_CALL, type Outcome } from "./append-sender.js";
-import { Batch, type PendingEvent } from "./batch.js";
+import { Batch, type PendingEvent } from "./append-batch.js";
 import type { RetentionText, StreamKeys, StreamState } from "./stream-state.js";
 
 type Job =

@@ -1,7 +1,7 @@
 // Says how the server holds a stream: the names of its keys, the words of its state and of its retention.
 
 import type { Retention } from "../../log/event-log.js";
-import { forgetAfterMs, isSameRetention } from "../../log/retention.js";
+import { forgetAfterMs, isSameRetention } from "../../log/retention-window.js";
 
 /*
  * Redis Cluster places a key by what stands between the first `{` and the `}` after it. So braces are escaped, the

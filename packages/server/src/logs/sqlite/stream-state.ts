@@ -1,5 +1,5 @@
 // Reads the state of a stream (head, floor, retention) from its rows, and remembers it between two appends.
-import { forgetAfterMs } from "../../log/retention.js";
+import { forgetAfterMs } from "../../log/retention-window.js";
 import { firstRow, type Row } from "./database.js";
 import type { Statements } from "./statements.js";
 

@@ -3,7 +3,7 @@
 import { EventStoreError } from "../log/errors.js";
 import type { LogEntry } from "../log/event-log.js";
 import { randomId } from "../log/text.js";
-import type { AppendFailure } from "./limited-log.js";
+import type { AppendFailure } from "./time-limited-log.js";
 import type { EncodedMessage } from "./messages.js";
 
 /** What a record takes beside its payload, in the units of the budget: it bounds the number of empty records too. */

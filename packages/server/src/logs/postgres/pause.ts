@@ -1,9 +1,9 @@
-// Lets a background loop rest until its time is over, a signal aborts, or there is something to do.
+// Lets a background loop pause until its time is over, a signal aborts, or there is something to do.
 import { unref } from "../../log/waits.js";
 
-/** One rest, which begins when it is made. */
-export class Rest {
-  /** Resolves when the rest has ended, for whichever reason. */
+/** One pause, which begins when it is made. */
+export class Pause {
+  /** Resolves when the pause has ended, for whichever reason. */
   readonly ended: Promise<void>;
   readonly #signal: AbortSignal;
   readonly #timer: ReturnType<typeof setTimeout>;
@@ -21,7 +21,7 @@ export class Rest {
     if (signal.aborted) this.end();
   }
 
-  /** Ends the rest at once. */
+  /** Ends the pause at once. */
   readonly end = (): void => {
     clearTimeout(this.#timer);
     this.#signal.removeEventListener("abort", this.end);

@@ -6,14 +6,14 @@ import { type ParsedEventId, parseEventId } from "../store/event-id.js";
 import { decodePayload, type Gap, type JsonRpcMessage } from "../store/messages.js";
 import { observed, type Subject } from "../store/observation.js";
 import type { OpenStore } from "../store/open-store.js";
-import type { Reader, ReaderPage } from "../store/reader.js";
-import type { ReplayOutcome, UnknownReason, Verdict } from "../store/verdict.js";
+import type { Reader, ReaderPage } from "../store/replay-reader.js";
+import type { ReplayOutcome, UnknownReason, Verdict } from "../store/resume-verdict.js";
 
 /** Takes one message of a replay; the next one waits until it is done. */
 export type Send = (eventId: string, message: JsonRpcMessage) => Promise<void> | void;
 
 /** One request to resume, or to say what a resume would come to. */
-export class Replay {
+export class Resume {
   /** `undefined` when the client's event id is malformed. */
   readonly cursor: ParsedEventId | undefined;
   readonly #store: OpenStore;

@@ -3,10 +3,10 @@
 import { EventStoreError } from "../log/errors.js";
 import type { LogPage } from "../log/event-log.js";
 import { eventIdWriter, type ParsedEventId, type UnstoredMark } from "./event-id.js";
-import type { Changes, LimitedLog } from "./limited-log.js";
+import type { Changes, LimitedLog } from "./time-limited-log.js";
 import { type Gap, gapNotification, isPrimingPayload, isResponsePayload } from "./messages.js";
-import { lossesSince, type UnstoredRecord, type UnstoredStream } from "./unstored.js";
-import { judge, type Verdict } from "./verdict.js";
+import { lossesSince, type UnstoredRecord, type UnstoredStream } from "./unstored-messages.js";
+import { judge, type Verdict } from "./resume-verdict.js";
 
 /** The stream that is read. */
 export interface ReaderSource {

@@ -4,7 +4,7 @@ import type { CheckedEvent, LogDriver } from "../../log/checked-log.js";
 import { endedError } from "../../log/errors.js";
 import type { LogPage, Position, Retention } from "../../log/event-log.js";
 import { type Lane, Lanes } from "../../log/lanes.js";
-import { forgetAfterMs } from "../../log/retention.js";
+import { forgetAfterMs } from "../../log/retention-window.js";
 import { randomId } from "../../log/text.js";
 import { WakeUps } from "../../log/wake-ups.js";
 import type { KeyValueBackend } from "./backend.js";
