@@ -23,14 +23,16 @@ export default defineConfig({
   fullyParallel: true,
   forbidOnly: process.env.CI !== undefined,
   retries: 0,
-  workers: 2,
+  // Most of a test is waiting for a call that takes its time.
+  workers: 3,
   repeatEach: process.env.RESUMABLE_MCP_FULL === "1" ? 5 : 1,
   timeout: 60_000,
   expect: { timeout: 20_000 },
   reporter: "list",
   use: {
     browserName: "chromium",
-    trace: "retain-on-failure",
+    // Recording takes as much of the processor as the tests themselves: by hand, `npm run e2e -- --trace on`.
+    trace: process.env.CI === undefined ? "off" : "retain-on-failure",
     ...(chromium === undefined
       ? {}
       : { launchOptions: { executablePath: chromium, args: SYSTEM_CHROMIUM_SWITCHES } }),
