@@ -6,7 +6,7 @@ import { LUA_OLDEST, LUA_STATE, Script } from "./scripts.js";
 export const ENDED = "ended";
 /** In place of a state: a later call of the same writer has been stored already, so this one comes too late. */
 export const LATE = "late";
-/** In place of a state: the batch was to follow another one, and the stream is not in the state which that one leaves. */
+/** In place of a state: the stream is not in the state that the batch before this one was to leave. */
 export const UNEXPECTED = "unexpected";
 
 /** A stream remembers the last calls of so many writers, those whose calls are the newest. */

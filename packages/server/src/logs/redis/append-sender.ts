@@ -86,7 +86,7 @@ export class AppendSender {
     });
   }
 
-  /** Sends a batch that was turned away once more, alone. Its first answer may have been lost: then the server says so. */
+  /** Sends a batch that was turned away once more, alone, with the number of its first call. */
   sendAgain(batch: Batch): Promise<Outcome> {
     return new Promise((resolve, reject) => {
       this.#run(batch.call, batch.retention, [{ batch, resolve, reject }]);

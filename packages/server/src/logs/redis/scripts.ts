@@ -116,15 +116,18 @@ local function oldest(events, state)
 end
 `;
 
-/** A page ends early when its payloads are more than so many bytes; one event always fits. */
+/** A page ends early once its payloads come to this many bytes; it holds at least one event. */
 const MAX_PAGE_BYTES = 8 * 1024 * 1024;
-/** Events are fetched in portions of at most so many, fewer when they are large: the server holds each a second time. */
+/**
+ * The most events that are fetched at a time; fewer when they are large, since the server holds what it has fetched a
+ * second time.
+ */
 const MAX_PORTION = 128;
 
 /*
- * KEYS: state and events. ARGV: the mark; the position to read after; how many events at most. Answers with nothing more
- * than the mark when there is no stream, else with epoch, head, floor, whether it has ended (1 or 0), the seq of the first event of the
- * page, and the payloads. Writes nothing, so that it works where writing does not.
+ * KEYS: state and events. ARGV: the mark; the position to read after; how many events at most. Answers with the mark
+ * alone when there is no stream, else with epoch, head, floor, whether it has ended (1 or 0), the seq of the first
+ * event of the page, and the payloads. Writes nothing, so that it works where writing does not.
  */
 export const READ = new Script(
   "read",
@@ -194,8 +197,8 @@ export function unexpectedReply(reply: unknown): EventStoreError {
 }
 
 /*
- * KEYS: state and events. ARGV: the mark; the wake-up message. The stream is kept until its newest event has outlived the ttl,
- * or for ever without one.
+ * KEYS: state and events. ARGV: the mark; the wake-up message. The stream is kept until its newest event has outlived
+ * the ttl, or for ever without one.
  */
 export const END = new Script(
   "end",
