@@ -10,7 +10,7 @@ const PACKAGES = ["packages/server", "packages/client", "packages/testing"];
  * What our transport and the IndexedDB store may add to an app of the SDK's client, in place of the SDK's own
  * transport, in bytes, minified and compressed. That is what an app pays for them.
  */
-const MOST_ADDED = { "1.x": 9300, "2.x": 8150 };
+const MOST_ADDED = { "1.x": 9250, "2.x": 8150 };
 
 /**
  * Checks what would be published: that `package.json` and files agree, that the types resolve for users of ESM, and

@@ -1,4 +1,6 @@
 // Finds a browser for the browser tests, or installs one.
+import { existsSync } from "node:fs";
+
 import { findSystemChromium } from "./find-browser.mjs";
 import { outputOf, run, runTool } from "./run-command.mjs";
 
@@ -12,6 +14,15 @@ export async function ensureBrowser() {
   if (system !== undefined) {
     console.log(`Browser tests use ${system}: it is already installed.`);
     return true;
+  }
+  if (process.env.CI !== undefined) {
+    // Not imported before it is installed.
+    const { chromium } = await import("@playwright/test");
+    if (existsSync(chromium.executablePath())) return true;
+    console.error(
+      "In CI, there must be a Chromium before the tests begin: the system's, or Playwright's own.",
+    );
+    return false;
   }
   if (process.getuid?.() === 0 && outputOf("sh", ["-c", "command -v apt-get"]) !== undefined) {
     console.log("No Chromium found. Installing the distribution's with apt-get, as this is root.");

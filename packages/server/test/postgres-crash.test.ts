@@ -1,6 +1,7 @@
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, expect, it } from "vitest";
 import type { Pool } from "pg";
 import { PostgresServer, whyNoPostgres } from "../../../test-support/postgres-server.js";
+import { describeUnless } from "../../../test-support/skip.js";
 import { repetitions } from "../../../test-support/repetitions.js";
 import { migratePostgresLog, postgresLog } from "../src/logs/postgres/postgres-log.js";
 import { openPool } from "./support/postgres-fixtures.js";
@@ -36,7 +37,7 @@ async function assertNothingLost(pool: Pool, schema: string, told: readonly Ackn
   await log.close();
 }
 
-describe.skipIf(why !== undefined)(`crashes${why === undefined ? "" : ` (skipped: ${why})`}`, () => {
+describeUnless(why, "crashes", () => {
   let server: PostgresServer;
   let pool: Pool;
   const seed = Date.now();

@@ -1,6 +1,7 @@
 import { eventLogModelTest, eventLogSuite } from "@resumable-mcp/testing/event-log-suite";
 import { afterAll, beforeAll, describe, it } from "vitest";
 import { PostgresServer, whyNoPostgres } from "../../../test-support/postgres-server.js";
+import { describeUnless } from "../../../test-support/skip.js";
 import { repetitions } from "../../../test-support/repetitions.js";
 import type { PostgresLogOptions } from "../src/logs/postgres/postgres-log.js";
 import { type OpenDatabase, openPglite, openServer, postgresFixtures } from "./support/postgres-fixtures.js";
@@ -17,7 +18,7 @@ interface Held {
 
 /** The whole suite and the model, on one kind of database. */
 function hold({ name, open, whyNot, options, scaledRuns }: Held): void {
-  describe.skipIf(whyNot !== undefined)(whyNot === undefined ? name : `${name} (skipped: ${whyNot})`, () => {
+  describeUnless(whyNot, name, () => {
     let database: OpenDatabase | undefined;
     beforeAll(async () => {
       database = await open();

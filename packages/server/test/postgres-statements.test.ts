@@ -1,6 +1,7 @@
 import { PGlite } from "@electric-sql/pglite";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { PostgresServer, whyNoPostgres } from "../../../test-support/postgres-server.js";
+import { describeUnless } from "../../../test-support/skip.js";
 import {
   migratePostgresLog,
   postgresLog,
@@ -90,29 +91,26 @@ describe("the statements of postgresLog on PGlite", () => {
   });
 });
 
-describe.skipIf(why !== undefined)(
-  `the notifications of postgresLog${why === undefined ? "" : ` (skipped: ${why})`}`,
-  () => {
-    let server: PostgresServer;
-    beforeAll(async () => {
-      server = await PostgresServer.start();
-    });
-    afterAll(async () => server.stop());
+describeUnless(why, "the notifications of postgresLog", () => {
+  let server: PostgresServer;
+  beforeAll(async () => {
+    server = await PostgresServer.start();
+  });
+  afterAll(async () => server.stop());
 
-    it("are statements of their own, outside the append's transaction, and none with polling", async () => {
-      const pool = openPool(server.url);
-      onTestFinished(() => pool.end());
-      await migratePostgresLog(pool);
-      const notifying = watchedLog(pool, { wakeUp: "notify" });
-      await notifying.log.append("stream", "event 1", UNLIMITED);
-      await expect.poll(() => notifying.ran.length, { timeout: 20_000 }).toBe(2);
-      const [append, notification] = notifying.ran.map(({ text }) => text);
-      expect(append).not.toMatch(/notify|begin/i);
-      expect(notification).toMatch(/^SELECT pg_notify/);
-      const polling = watchedLog(pool, { wakeUp: "poll" });
-      await polling.log.append("stream", "event 2", UNLIMITED);
-      await polling.log.close();
-      expect(polling.ran.map(({ text }) => text)).toEqual([append]);
-    });
-  },
-);
+  it("are statements of their own, outside the append's transaction, and none with polling", async () => {
+    const pool = openPool(server.url);
+    onTestFinished(() => pool.end());
+    await migratePostgresLog(pool);
+    const notifying = watchedLog(pool, { wakeUp: "notify" });
+    await notifying.log.append("stream", "event 1", UNLIMITED);
+    await expect.poll(() => notifying.ran.length, { timeout: 20_000 }).toBe(2);
+    const [append, notification] = notifying.ran.map(({ text }) => text);
+    expect(append).not.toMatch(/notify|begin/i);
+    expect(notification).toMatch(/^SELECT pg_notify/);
+    const polling = watchedLog(pool, { wakeUp: "poll" });
+    await polling.log.append("stream", "event 2", UNLIMITED);
+    await polling.log.close();
+    expect(polling.ran.map(({ text }) => text)).toEqual([append]);
+  });
+});
