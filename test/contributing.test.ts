@@ -1,3 +1,5 @@
+// Takes the log out of CONTRIBUTING.md, and holds it to the suite that every log must pass.
+
 import { mkdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
