@@ -290,3 +290,31 @@ describe("a reader that follows", () => {
     expect(log.subscriptions).toBe(0);
   });
 });
+
+describe("a reader that follows, while messages wait in memory", () => {
+  test("gives what is stored first, also in a process that has stored nothing itself", async () => {
+    await put(numbered(1));
+    await put(numbered(2));
+    unstored.keep({ kind: "response", payload: JSON.stringify(answer(9)) }, undefined, FAILURE);
+    const { entries, done } = collect(follower());
+    await done;
+    expect(entries.map(messageOf)).toEqual([numbered(1), numbered(2), answer(9)]);
+  });
+
+  test("gives a message that fails while the page before it is taken after what was stored meanwhile", async () => {
+    await put(numbered(1));
+    let last = 2;
+    const reader = follower({ lastInOrder: () => (unstored.hasTail ? last : Infinity) });
+    const messages: unknown[] = [];
+    for await (const page of reader) {
+      messages.push(...page.map(messageOf));
+      if (messages.length === 1) {
+        await put(numbered(2));
+        last = 3;
+        unstored.place(3);
+        unstored.keep({ kind: "response", payload: JSON.stringify(answer(9)) }, 3, FAILURE);
+      }
+    }
+    expect(messages).toEqual([numbered(1), numbered(2), answer(9)]);
+  });
+});

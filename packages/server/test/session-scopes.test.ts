@@ -187,4 +187,36 @@ describe("when all messages that could not be stored take too much memory", () =
     }
     expect((await heapInUse()) - before).toBeLessThan(25_000_000);
   });
+
+  test("counts of what was given up leave room for messages to come", async () => {
+    const kept: boolean[] = [];
+    open({
+      maxUnstoredTotal: 2_000,
+      observe: (event) => void (event.type === "unstored" && kept.push(event.kept)),
+    });
+    log.breakWhen((_operation, stream) => (stream.startsWith("s:") ? "fail" : undefined));
+    for (let session = 0; session < 60; session += 1)
+      await store.forSession(`session ${session}`).storeEvent("stream", numbered(session));
+    expect(kept).toEqual(Array.from({ length: 60 }, () => true));
+  });
+
+  test("sessions are kept without their streams for which nothing waits", async () => {
+    const heapOf = async (isBroken: boolean): Promise<number> => {
+      open();
+      const before = await heapInUse();
+      for (let session = 0; session < 10; session += 1) {
+        const events = store.forSession(`session ${session}`);
+        const result = { protocolVersion: "2025-03-26", capabilities: {} };
+        await events.storeEvent("first", { jsonrpc: "2.0", id: 0, result });
+        // In that revision a response does not end its stream, which is remembered.
+        for (let call = 0; call < 500; call += 1) await events.storeEvent(`call ${call}`, answer(call));
+        if (isBroken) log.breakWhen(() => "fail");
+        await events.storeEvent("stream", numbered(1));
+        log.heal();
+      }
+      return (await heapInUse()) - before;
+    };
+    const ordinary = await heapOf(false);
+    expect((await heapOf(true)) - ordinary).toBeLessThan(2_000_000);
+  });
 });

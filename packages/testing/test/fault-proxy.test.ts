@@ -159,11 +159,11 @@ describe("kills", () => {
     const proxy = await proxyTo(target, []);
     const client = rawClient(proxy);
     client.send(get());
-    await vi.waitFor(() => expect(client.received()).not.toBe(""));
+    await vi.waitFor(() => expect(client.received()).not.toBe(""), { timeout: 20_000 });
     client.socket.pause();
     proxy.killAll();
-    await expect.poll(() => target.connections()).toBe(0);
-    await expect.poll(() => proxy.connections).toBe(0);
+    await expect.poll(() => target.connections(), { timeout: 20_000 }).toBe(0);
+    await expect.poll(() => proxy.connections, { timeout: 20_000 }).toBe(0);
   });
 
   it("come at once when asked for, to everything", async () => {

@@ -15,6 +15,8 @@ import { SessionStream, type StreamOwner } from "./session-stream.js";
 
 /** So many streams of a session are remembered between their events; more only while something is under way. */
 const MAX_REMEMBERED_STREAMS = 1000;
+/** While it has messages that could not be stored, since it is kept then though nobody may use it any more. */
+const MAX_REMEMBERED_STREAMS_WHEN_KEPT = 16;
 const STREAMS_LOOKED_AT = 8;
 const STREAMS_DELETED_AT_ONCE = 32;
 
@@ -136,13 +138,19 @@ export class SessionScope implements StreamOwner {
   /** Forgets a stream that has ended, and, when there are many, those that were not used for longest. */
   release(stream: SessionStream): void {
     if (stream.hasEnded && stream.isIdle) this.#forget(stream);
+    const most = this.memory.size > 0 ? MAX_REMEMBERED_STREAMS_WHEN_KEPT : MAX_REMEMBERED_STREAMS;
     // A few at a time: the cost of a call must not depend on how many streams are busy.
     for (let looked = 0; looked < STREAMS_LOOKED_AT; looked += 1) {
       const { oldest } = this.#byUse;
-      if (oldest === undefined || this.#streams.size <= MAX_REMEMBERED_STREAMS) return;
+      if (oldest === undefined || this.#streams.size <= most) return;
       if (oldest.isIdle) this.#forget(oldest);
       else this.#byUse.use(oldest.place);
     }
+  }
+
+  /** Forgets all streams of which nothing is known here that could not be found out again. */
+  forgetIdle(): void {
+    for (const stream of this.#streams.values()) if (stream.isIdle) this.#forget(stream);
   }
 
   /** @returns `undefined` when no stream of this session can have the name. */

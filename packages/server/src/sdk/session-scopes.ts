@@ -23,6 +23,8 @@ export class SessionScopes {
   readonly #keeping = new Map<SessionScope, number>();
   readonly #counting = new Map<SessionScope, number>();
   #totalSize = 0;
+  /** How much of it those take that only count losses. */
+  #countingSize = 0;
   #isShrinking = false;
 
   constructor(store: OpenStore) {
@@ -55,13 +57,19 @@ export class SessionScopes {
     const isInPlace = place.has(scope) && size > 0;
     if (!isInPlace) this.#letGo(scope);
     if (size === 0) return;
-    this.#totalSize += size - (place.get(scope) ?? 0);
+    // What is kept here counts what waits; streams that wait for nothing would be kept beside it.
+    if (!isInPlace) scope.forgetIdle();
+    const grown = size - (place.get(scope) ?? 0);
+    this.#totalSize += grown;
+    if (place === this.#counting) this.#countingSize += grown;
     place.set(scope, size);
     if (!this.#isShrinking) this.#shrink();
   }
 
   #letGo(scope: SessionScope): void {
-    this.#totalSize -= (this.#keeping.get(scope) ?? 0) + (this.#counting.get(scope) ?? 0);
+    const counting = this.#counting.get(scope) ?? 0;
+    this.#totalSize -= (this.#keeping.get(scope) ?? 0) + counting;
+    this.#countingSize -= counting;
     this.#keeping.delete(scope);
     this.#counting.delete(scope);
   }
@@ -69,6 +77,11 @@ export class SessionScopes {
   #shrink(): void {
     const { maxUnstoredSessions, maxUnstoredTotal } = this.#store.settings;
     this.#isShrinking = true;
+    // Counts may take half of the memory at most: else there would be none left for messages, for ever.
+    for (const scope of this.#counting.keys()) {
+      if (this.#totalSize <= maxUnstoredTotal || this.#countingSize <= maxUnstoredTotal / 2) break;
+      this.#letGo(scope);
+    }
     for (const scope of this.#keeping.keys()) {
       if (this.#keeping.size <= maxUnstoredSessions && this.#totalSize <= maxUnstoredTotal) break;
       scope.memory.giveUpAll();

@@ -158,7 +158,9 @@ export class SessionStream {
 
   #lastInOrder(): number {
     if (this.#pipeline.pending === 0 && !this.#unstored.hasTail) return Infinity;
-    return this.#last?.seq ?? 0;
+    // Nothing is under way, and nothing was acknowledged here: all that is stored comes before what waits.
+    if (this.#last === undefined) return this.#pipeline.pending === 0 ? Infinity : 0;
+    return this.#last.seq;
   }
 
   /** @param acknowledge called in turn; with nothing when the session has ended. */

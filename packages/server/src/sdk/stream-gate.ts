@@ -26,6 +26,7 @@ export class AppendPipeline {
   #pending = 0;
   #first: Turn | undefined;
   #last: Turn | undefined;
+  #isSettling = false;
 
   constructor(log: LimitedLog, name: string, maxPending: number) {
     this.#log = log;
@@ -83,6 +84,9 @@ export class AppendPipeline {
 
   #settle(turn: Turn, appended: Appended): void {
     turn.appended = appended;
+    // Whoever observes may store again before the acknowledgement at hand has reached its caller: that one goes first.
+    if (this.#isSettling) return;
+    this.#isSettling = true;
     for (let first = this.#first; first?.appended !== undefined; first = this.#first) {
       this.#first = first.next;
       if (first.next === undefined) this.#last = undefined;
@@ -90,6 +94,7 @@ export class AppendPipeline {
       first.acknowledge(first.appended);
       if (first.onDone !== undefined) for (const tell of first.onDone) tell();
     }
+    this.#isSettling = false;
   }
 }
 

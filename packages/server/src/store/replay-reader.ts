@@ -72,12 +72,13 @@ export class Reader implements AsyncIterable<ReaderPage> {
   /** The position: the last seq, and the number of the last unstored message, that was given. */
   #after: number;
   #number: number;
+  /** The head as it was read last. */
+  #head = Infinity;
   /** The last seq of a stream that has ended. */
   #endedAt = Infinity;
   #isAtEnd = false;
   #page: ReaderEntry[] = [];
   #changes: Changes | undefined;
-  #unwatch: () => void = () => undefined;
 
   constructor(source: ReaderSource, cursor: ParsedEventId, options: ReadOptions) {
     this.#source = source;
@@ -104,7 +105,12 @@ export class Reader implements AsyncIterable<ReaderPage> {
     if (this.#options.follow === true) this.#watch();
     let verdict: Verdict | undefined;
     try {
-      const page = await this.#readLog(this.#cursor.seq - 1, pageSize + 1);
+      const { seq } = this.#cursor;
+      let page = await this.#readLog(seq - 1, pageSize + 1);
+      // The cursor's own event may fill a page alone, and then the page says nothing of what comes after it.
+      if (page !== undefined && seq < page.head.seq && page.entries.at(-1)?.seq === seq) {
+        page = await this.#readLog(seq, pageSize);
+      }
       if (page !== undefined) unstored?.reconcile(page.entries);
       this.#firstPage = page;
       const due = this.#due(Infinity);
@@ -146,7 +152,7 @@ export class Reader implements AsyncIterable<ReaderPage> {
     const changes = this.#watch();
     try {
       for (;;) {
-        yield* this.#caughtUp(this.#lastInOrder);
+        yield* this.#caughtUp(this.#lastInOrder, ({ after }) => (after ?? this.#head) <= this.#after);
         if (this.#isAtEnd || this.#after >= this.#endedAt) return;
         await changes.next();
       }
@@ -157,31 +163,29 @@ export class Reader implements AsyncIterable<ReaderPage> {
 
   /** Is told of changes from now on: before anything is read, so that nothing falls between. */
   #watch(): Changes {
-    if (this.#changes !== undefined) return this.#changes;
     const { log, name, unstored } = this.#source;
-    const { signal } = this.#options;
-    const changes = log.changes(name, signal);
-    const unwatch = unstored?.watch(changes.note);
-    const stop = (): void => {
-      changes.stop();
-      unwatch?.();
-      signal?.removeEventListener("abort", stop);
-      this.#changes = undefined;
-      this.#unwatch = () => undefined;
-    };
-    signal?.addEventListener("abort", stop);
-    this.#unwatch = stop;
-    this.#changes = changes;
-    return changes;
+    this.#changes ??= log.changes(name, this.#options.signal, (note) => unstored?.watch(note));
+    return this.#changes;
+  }
+
+  #unwatch(): void {
+    this.#changes?.stop();
+    this.#changes = undefined;
   }
 
   readonly #lastInOrder = (): number => this.#source.lastInOrder?.() ?? Infinity;
 
-  async *#caughtUp(bound: () => number): AsyncGenerator<ReaderPage, void, undefined> {
+  /** @param isNext whether everything that was stored before a record has been given. */
+  async *#caughtUp(
+    bound: () => number,
+    isNext: (record: UnstoredRecord) => boolean = () => true,
+  ): AsyncGenerator<ReaderPage, void, undefined> {
     const head = yield* this.#upTo(bound);
     yield* this.#give(() => {
       this.#addBefore(head + 1);
-      for (const record of this.#due(Infinity)) if (record.before === undefined) this.#addRecord(record);
+      for (const record of this.#due(Infinity)) {
+        if (record.before === undefined && isNext(record)) this.#addRecord(record);
+      }
     });
   }
 
@@ -210,6 +214,7 @@ export class Reader implements AsyncIterable<ReaderPage> {
       throw new EventStoreError("unknown-event", "The stream was lost while it was replayed.");
     }
     unstored?.reconcile(page.entries);
+    this.#head = page.head.seq;
     if (page.ended) this.#endedAt = page.head.seq;
     return page;
   }

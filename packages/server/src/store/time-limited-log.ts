@@ -16,6 +16,19 @@ export interface AppendFailure {
   readonly eventually: Promise<Position> | undefined;
 }
 
+const NO_POSITION: AppendFailure = {
+  error: new EventStoreError("backend", "The log answered an append without a position.", {
+    mayHaveHappened: true,
+  }),
+  isUncertain: true,
+  eventually: undefined,
+};
+
+/** Whether a log, which may be anybody's, keeps its word. */
+function isPosition(position: Partial<Position> | null | undefined): position is Position {
+  return typeof position?.seq === "number" && typeof position.epoch === "string";
+}
+
 /** An operation under way. */
 interface Call {
   readonly endsAt: number;
@@ -43,7 +56,7 @@ export class LimitedLog {
   append(stream: string, payload: string, retention: Retention): Promise<Appended> {
     let eventually: Promise<Position>;
     try {
-      eventually = this.#log.append(stream, payload, retention);
+      eventually = Promise.resolve(this.#log.append(stream, payload, retention));
     } catch (error) {
       eventually = Promise.reject(asError(error));
     }
@@ -52,7 +65,7 @@ export class LimitedLog {
         eventually,
         "append",
         true,
-        (position) => resolve({ position }),
+        (position) => resolve(isPosition(position) ? { position } : NO_POSITION),
         (error) => resolve({ error, isUncertain: error.mayHaveHappened, eventually }),
       );
     });
@@ -66,11 +79,23 @@ export class LimitedLog {
   /**
    * Changes of the stream from now on, by the hints that the log gives.
    *
-   * @param signal ends the wait for the next one.
+   * @param signal ends the wait for the next one, and the subscription.
+   * @param alsoWatch subscribes to changes that the log does not know of.
    * @throws {EventStoreError} what the log throws.
    */
-  changes(stream: string, signal?: AbortSignal): Changes {
-    return new Changes((wake) => this.subscribe(stream, wake), signal);
+  changes(
+    stream: string,
+    signal?: AbortSignal,
+    alsoWatch?: (wake: () => void) => (() => void) | undefined,
+  ): Changes {
+    return new Changes((wake) => {
+      const unsubscribe = this.subscribe(stream, wake);
+      const unwatch = alsoWatch?.(wake);
+      return () => {
+        unsubscribe();
+        unwatch?.();
+      };
+    }, signal);
   }
 
   /**
@@ -150,20 +175,18 @@ export class LimitedLog {
 /** Remembers that something changed until somebody waits for it, so that no change between two reads is missed. */
 export class Changes {
   readonly #signal: AbortSignal | undefined;
-  readonly #unsubscribe: () => void;
+  #unsubscribe: () => void;
   #hasChanged = false;
   #onChange: () => void = () => undefined;
 
   constructor(subscribe: (wake: () => void) => () => void, signal: AbortSignal | undefined) {
     this.#signal = signal;
-    this.#unsubscribe = subscribe(this.note);
+    this.#unsubscribe = subscribe(() => {
+      this.#hasChanged = true;
+      this.#onChange();
+    });
+    signal?.addEventListener("abort", this.stop);
   }
-
-  /** Something changed that the log does not know of. */
-  readonly note = (): void => {
-    this.#hasChanged = true;
-    this.#onChange();
-  };
 
   /** Resolves at the next change, or at once when there was one since the last call. */
   async next(): Promise<void> {
@@ -182,9 +205,12 @@ export class Changes {
     this.#hasChanged = false;
   }
 
-  stop(): void {
+  /** Ends the subscription. Safe to call twice. */
+  readonly stop = (): void => {
+    this.#signal?.removeEventListener("abort", this.stop);
     this.#unsubscribe();
-  }
+    this.#unsubscribe = () => undefined;
+  };
 }
 
 function asStoreError(error: unknown, operation: string, mayHaveHappened: boolean): EventStoreError {
