@@ -192,7 +192,9 @@ describe("when all messages that could not be stored take too much memory", () =
     const kept: boolean[] = [];
     open({
       maxUnstoredTotal: 2_000,
-      observe: (event) => void (event.type === "unstored" && kept.push(event.kept)),
+      observe: (event) => {
+        if (event.type === "unstored") kept.push(event.kept);
+      },
     });
     log.breakWhen((_operation, stream) => (stream.startsWith("s:") ? "fail" : undefined));
     for (let session = 0; session < 60; session += 1)
