@@ -134,6 +134,17 @@ describe("a stream that failed", () => {
     expect(call.isOver).toBe(true);
   });
 
+  test("and is given up unclaimed rejects as cancelled: nobody has learnt of the earlier failure", async () => {
+    const { call, offer, cancel, onFailed } = start();
+    void offer(progress(1));
+    call.fail(error);
+    const cancelled = new ResumeError("closed", "The call was cancelled");
+    cancel.mockImplementation(() => call.fail(cancelled));
+    call.cancel();
+    await expect(call.result).rejects.toBe(cancelled);
+    expect(onFailed).toHaveBeenCalledTimes(1);
+  });
+
   test("after the claim rejects at once", async () => {
     const { call, onFailed } = start();
     const { result } = call;

@@ -154,6 +154,8 @@ export class Handover implements InterruptedCall {
 
   /** The stream cannot go on. */
   fail(error: ResumeError): void {
+    // Of two failures that nobody has learnt of, the later one counts.
+    if (this.#queue.at(-1) instanceof ResumeError) this.#queue.pop();
     this.#queue.push(error);
     if (this.isClaimed) this.#drain();
   }
