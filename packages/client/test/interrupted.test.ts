@@ -69,6 +69,27 @@ test("what comes again after a reload is above the persisted cursor", async () =
   await eventually(() => expect(again).toEqual([6, 7, 8]));
 });
 
+test("the pause before a resume is saved with the cursor that it came up to", async () => {
+  const server = await startServer();
+  const store = openStore();
+  const life = await startLife(server.url, store, { ack: "manual" });
+  const { seen } = callTool(life, "work");
+  const call = await server.call("work");
+  call.stream.retry(10);
+  call.progress(1);
+  await eventually(() => expect(seen).toEqual([1]));
+  life.transport.ack();
+  call.stream.retry(20);
+  call.progress(2);
+  await eventually(() => expect(seen).toEqual([1, 2]));
+  const saved = store.records.length;
+  callTool(life, "other");
+  await eventually(() => expect(store.records.slice(saved).at(-1)?.calls).toHaveLength(2));
+  expect(store.records.at(-1)?.calls[0]?.retryMs).toBe(10);
+  life.transport.ack();
+  await eventually(() => expect(store.records.at(-1)?.calls[0]?.retryMs).toBe(20));
+});
+
 test("a call claimed after its response came gets everything, in order", async () => {
   const { server, store, call } = await reloadInCall();
   const { transport } = await startLife(server.url, store);

@@ -70,6 +70,8 @@ export class Call implements StreamTask, HandedOver {
   readonly #canBeSent: boolean;
   /** The last event that the app has handled, where `cursor` is at the last one that was read. */
   #handled: string | undefined;
+  /** The stream's `retry:` as it was then, in milliseconds. */
+  #handledRetryMs: number | undefined;
   #handover: Handover;
   #abort = new AbortController();
   #phase: Phase = "waiting";
@@ -83,6 +85,7 @@ export class Call implements StreamTask, HandedOver {
     this.maxQueued = context.options.maxQueuedMessages;
     this.#stream = { id, method };
     this.#handled = cursor;
+    this.#handledRetryMs = retryMs;
     this.#canBeSent = request !== undefined || params !== undefined;
     this.wasSent = request === undefined;
     this.request = request ?? withWireId({ jsonrpc: "2.0", id, method, params }, id);
@@ -102,10 +105,9 @@ export class Call implements StreamTask, HandedOver {
 
   /** The entry in the record: how far the app has had the call, and not how far it was read. */
   toJSON(): SavedCall {
-    const { retryMs } = this.cursor;
     return {
       ...this.entry,
-      ...present({ cursor: this.#handled, retryMs }),
+      ...present({ cursor: this.#handled, retryMs: this.#handledRetryMs }),
       ...this.#context.current.reference(this.session),
     };
   }
@@ -236,6 +238,7 @@ export class Call implements StreamTask, HandedOver {
     if (isLast) this.#forget("over");
     else {
       this.#handled = eventId;
+      this.#handledRetryMs = this.cursor.retryMs;
       this.#context.saver.schedule();
     }
     this.#tell(eventId, true);

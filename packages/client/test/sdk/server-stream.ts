@@ -54,6 +54,11 @@ export class ServerStream {
     this.#write(event);
   }
 
+  /** Says how long a client is to wait before it resumes the stream, in milliseconds. */
+  retry(ms: number): void {
+    this.#connection?.write(`retry: ${ms}\n\n`);
+  }
+
   /** The response was appended. */
   end(): void {
     this.#ended = true;
