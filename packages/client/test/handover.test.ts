@@ -20,14 +20,16 @@ function start(maxQueued = 100) {
   const told = { cancel, onClaim, onFailed, onError };
   const forwarded: JsonRpcMessage[] = [];
   const handled: string[] = [];
-  const call = new Handover({
-    entry: { id: "w-0", method: "tools/call", params: {} },
-    maxQueued,
-    forward: (message) => forwarded.push(message),
-    onHanded: ({ messages }) =>
-      handled.push(messages.map((m) => ("method" in m ? m.params?.progress : "answer")).join()),
-    ...told,
-  });
+  const call = new Handover(
+    {
+      entry: { id: "w-0", method: "tools/call", params: {} },
+      maxQueued,
+      onHanded: ({ messages }) =>
+        handled.push(messages.map((m) => ("method" in m ? m.params?.progress : "answer")).join()),
+      ...told,
+    },
+    (message) => forwarded.push(message),
+  );
   const abort = new AbortController();
   const origin: Origin = {
     stream: { id: "w-0", method: "tools/call" },

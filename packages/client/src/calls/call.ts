@@ -10,9 +10,9 @@ import {
   type Params,
 } from "../json-rpc.js";
 import type { Context } from "../session/context.js";
-import type { Inbox } from "../session/inbox.js";
+import type { Receive } from "../session/inbox.js";
 import type { SessionKeeper } from "../session/session-keeper.js";
-import { exchange, type Origin, type Session } from "../session/session.js";
+import { exchange, type Session } from "../session/session.js";
 import { withWireId } from "../session/wire-ids.js";
 import { present, type SavedCall } from "../state/client-record.js";
 import { StreamCursor } from "../stream/cursor.js";
@@ -29,7 +29,8 @@ type WireRequest = JsonRpcRequest & { readonly id: string };
 
 export interface CallContext extends Context {
   readonly keeper: SessionKeeper;
-  readonly inbox: Inbox;
+  /** Takes what is for the SDK's client. */
+  readonly receive: Receive;
   readonly resendable: Resendable;
   /** Nothing is left of a call. */
   readonly forget: (call: Call) => void;
@@ -91,7 +92,7 @@ export class Call implements StreamTask, HandedOver {
     this.request = request ?? withWireId({ jsonrpc: "2.0", id, method, params }, id);
     this.cursor = new StreamCursor(cursor, retryMs);
     this.session = context.current.restore(session);
-    this.#handover = new Handover(this);
+    this.#handover = new Handover(this, context.receive);
   }
 
   /** Who takes its messages. */
@@ -219,10 +220,6 @@ export class Call implements StreamTask, HandedOver {
     if ("result" in answer) keeper.settings.remember(this.request);
   }
 
-  forward(message: JsonRpcMessage, origin: Origin): void {
-    this.#context.inbox.receive(message, origin);
-  }
-
   /** The record follows when the app has handled it. */
   onHanded({ eventId, isLast, session }: Parcel): void {
     const { acknowledgements } = this.#context;
@@ -265,7 +262,7 @@ export class Call implements StreamTask, HandedOver {
     this.#abort = new AbortController();
     this.wasSent = true;
     if (handover.isClaimed) {
-      this.#handover = new Handover(this);
+      this.#handover = new Handover(this, this.#context.receive);
       handover.fail(error);
     } else this.onError(error);
   }

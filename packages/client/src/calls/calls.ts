@@ -18,7 +18,7 @@ export class Calls {
     this.#context = {
       ...context,
       keeper,
-      inbox,
+      receive: inbox.receive,
       resendable: new Resendable(),
       forget: ({ entry: { id } }) => {
         this.#calls.delete(id);

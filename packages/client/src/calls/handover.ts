@@ -1,6 +1,7 @@
 // Hands what comes on a call's stream to whoever has claimed the call, and queues it, bounded, until somebody does.
 import { ResumeError } from "../errors.js";
 import { isResponse, type JsonRpcMessage, type Params } from "../json-rpc.js";
+import type { Receive } from "../session/inbox.js";
 import type { Origin } from "../session/session.js";
 import { present, type SavedCall } from "../state/client-record.js";
 
@@ -40,8 +41,6 @@ export interface HandedOver {
   readonly entry: Pick<SavedCall, "id" | "method" | "params">;
   /** Events that wait for the claim; then reading stops. */
   readonly maxQueued: number;
-  /** Takes a message for the SDK's client. */
-  forward(message: JsonRpcMessage, origin: Origin): void;
   /** Everything that an event carried was handed over. */
   onHanded(parcel: Parcel): void;
   onClaim(): void;
@@ -63,6 +62,7 @@ type State =
 /** One claim of a call, by the app or by requests of this life or by both. No message is lost or reordered. */
 export class Handover implements InterruptedCall {
   readonly #call: HandedOver;
+  readonly #receive: Receive;
   readonly #result: Promise<Params>;
   #resolve: (result: Params) => void = () => undefined;
   #reject: (error: Error) => void = () => undefined;
@@ -74,8 +74,10 @@ export class Handover implements InterruptedCall {
   #isForApp = false;
   #onprogress: ((progress: Params) => void) | undefined;
 
-  constructor(call: HandedOver) {
+  /** @param receive - takes what is for the SDK's client */
+  constructor(call: HandedOver, receive: Receive) {
     this.#call = call;
+    this.#receive = receive;
     this.#result = new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
@@ -200,7 +202,7 @@ export class Handover implements InterruptedCall {
     if (isResponse(message)) {
       // An error need not say which request it answers.
       const isAnswer = (message.id ?? id) === id;
-      if (this.#isForClient || !isAnswer) call.forward(isAnswer ? { ...message, id } : message, origin);
+      if (this.#isForClient || !isAnswer) this.#receive(isAnswer ? { ...message, id } : message, origin);
       if (!isAnswer) return;
       this.#state = { kind: "over" };
       if ("result" in message) this.#resolve(message.result);
@@ -209,7 +211,7 @@ export class Handover implements InterruptedCall {
     }
     // Runs for each message of a call of this life, to which nobody listens here.
     if (this.#isForClient && this.#onprogress === undefined) {
-      call.forward(message, origin);
+      this.#receive(message, origin);
       return;
     }
     const isProgress = message.method === "notifications/progress" && message.params?.progressToken === id;
@@ -219,6 +221,6 @@ export class Handover implements InterruptedCall {
       // What comes after it must not be lost with it.
       call.onError(error as Error);
     }
-    if (this.#isForClient || !isProgress) call.forward(message, origin);
+    if (this.#isForClient || !isProgress) this.#receive(message, origin);
   }
 }

@@ -4,6 +4,9 @@ import type { Context } from "./context.js";
 import type { ServerRequests } from "./server-requests.js";
 import type { Origin } from "./session.js";
 
+/** Takes what the server sent. */
+export type Receive = (message: JsonRpcMessage, origin: Origin) => void;
+
 export class Inbox {
   readonly #context: Context;
   readonly #serverRequests: ServerRequests;
@@ -18,8 +21,7 @@ export class Inbox {
     this.#deliver = deliver;
   }
 
-  /** Takes what the server sent. */
-  receive(message: JsonRpcMessage, origin: Origin): void {
+  readonly receive: Receive = (message, origin) => {
     const { dispatch, ids } = this.#context;
     if (isRequest(message)) {
       const request = this.#serverRequests.take(message, origin);
@@ -33,7 +35,7 @@ export class Inbox {
       const missed = message.params?.missed;
       dispatch("gap", { stream: origin.stream, missed: typeof missed === "number" ? missed : undefined });
     } else ids.incoming(message, this.hand);
-  }
+  };
 
   /** Hands a message, under the SDK's own ids, to its client. */
   readonly hand = (message: JsonRpcMessage): void => {
