@@ -66,14 +66,14 @@ const TypedEventTarget = EventTarget as unknown as new () => TypedEventTarget;
 /** An `EventTarget` whose events are typed. */
 export class TransportEvents extends TypedEventTarget {
   /** An event that nobody ever asked for is not made: there are two for each message. */
-  readonly #asked = new Set<string>();
+  readonly #listenedTypes = new Set<string>();
 
   override addEventListener<Type extends keyof TransportEventMap>(
     type: Type,
     listener: ((event: CustomEvent<TransportEventMap[Type]>) => void) | null,
     options?: AddEventListenerOptions | boolean,
   ): void {
-    this.#asked.add(type);
+    this.#listenedTypes.add(type);
     super.addEventListener(type, listener, options);
   }
 
@@ -82,6 +82,6 @@ export class TransportEvents extends TypedEventTarget {
     type: Type,
     detail: TransportEventMap[Type],
   ): void {
-    if (this.#asked.has(type)) this.dispatchEvent(new CustomEvent(type, { detail }));
+    if (this.#listenedTypes.has(type)) this.dispatchEvent(new CustomEvent(type, { detail }));
   }
 }

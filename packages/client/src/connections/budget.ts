@@ -10,7 +10,7 @@ const TURN_MS = 500;
 const SHORT_TURN_MS = 100;
 
 /** For this many rounds of asking only hidden pages make room; after that those in view do too. */
-const PATIENCE = 2;
+const HIDDEN_ONLY_ROUNDS = 2;
 
 /** What a stream wants a connection for. */
 export interface ConnectionUse {
@@ -160,7 +160,7 @@ export class SharedBudget implements ConnectionBudget {
     const { isHidden, onLeave, openChannel } = this.#scope;
     const open = (): void => {
       this.#channel ??= openChannel((round) => {
-        if (isHidden() || Number(round) >= PATIENCE) this.#makeRoom(TURN_MS);
+        if (isHidden() || Number(round) >= HIDDEN_ONLY_ROUNDS) this.#makeRoom(TURN_MS);
       });
     };
     if (!this.#isLeft) open();

@@ -86,7 +86,7 @@ export class CurrentSession {
 }
 
 /** What an exchange needs from the transport. */
-interface Line {
+interface ExchangeContext {
   readonly link: Link;
   readonly signal: AbortSignal;
 }
@@ -100,7 +100,7 @@ interface Line {
 export async function exchange(
   session: Session,
   message: JsonRpcMessage,
-  { link, signal }: Line,
+  { link, signal }: ExchangeContext,
   onOther: (message: JsonRpcMessage) => void = () => undefined,
 ): Promise<JsonRpcMessage | undefined> {
   const id = isRequest(message) ? message.id : undefined;

@@ -24,7 +24,8 @@ export interface Claim {
   release(): Promise<void>;
 }
 
-export type Verdict = "alive" | "dead" | "unknown";
+/** Whether the process that made a claim still lives. */
+export type ClaimState = "alive" | "dead" | "unknown";
 
 function parseIdentity(text: string): ProcessIdentity | undefined {
   let value: unknown;
@@ -40,8 +41,8 @@ function parseIdentity(text: string): ProcessIdentity | undefined {
   return { machine, pid, started: typeof started === "string" ? started : null };
 }
 
-/** Judges claims, and remembers between two looks at one whether it was touched. */
-export function claimJudge(directory: string): (name: string) => Promise<Verdict> {
+/** Looks at claims, and remembers between two looks at one whether it was touched. */
+export function claimStates(directory: string): (name: string) => Promise<ClaimState> {
   const firstLooks = new Map<string, { readonly touchedAt: number; readonly at: number }>();
 
   return async (name) => {
@@ -63,12 +64,12 @@ export function claimJudge(directory: string): (name: string) => Promise<Verdict
 }
 
 /** @returns "dead" when nobody holds the slot */
-export async function judgeAll(
+export async function slotState(
   names: readonly string[],
-  judge: (name: string) => Promise<Verdict>,
-): Promise<Verdict> {
-  const verdicts = await Promise.all(names.map(judge));
-  return verdicts.includes("alive") ? "alive" : verdicts.includes("unknown") ? "unknown" : "dead";
+  stateOf: (name: string) => Promise<ClaimState>,
+): Promise<ClaimState> {
+  const states = await Promise.all(names.map(stateOf));
+  return states.includes("alive") ? "alive" : states.includes("unknown") ? "unknown" : "dead";
 }
 
 function hold(path: string, unique: string): Claim {
@@ -108,7 +109,7 @@ function hold(path: string, unique: string): Claim {
 export async function tryClaim(
   directory: string,
   base: string,
-  judge: (name: string) => Promise<Verdict>,
+  stateOf: (name: string) => Promise<ClaimState>,
 ): Promise<Claim | undefined> {
   const unique = randomBytes(8).toString("hex");
   const name = `${base}.${unique}.lock`;
@@ -118,7 +119,7 @@ export async function tryClaim(
     await writeFile(path, JSON.stringify(await currentProcess()), { flag: "wx", mode: 0o600 });
     const slot = (await listSlots(directory)).find((files) => files.base === base);
     const others = (slot?.claims ?? []).filter((claim) => claim !== name);
-    if (!slot?.claims.includes(name) || (await judgeAll(others, judge)) !== "dead") return undefined;
+    if (!slot?.claims.includes(name) || (await slotState(others, stateOf)) !== "dead") return undefined;
     // No other claim is alive, so broken-off writes are nobody's either.
     for (const left of [...others, ...slot.temporary]) await rm(join(directory, left), { force: true });
     claimed = true;
@@ -139,11 +140,11 @@ export async function tidy(
   limits: { readonly maxOrphans: number; readonly orphanMaxAgeMs: number },
   ownBase: string | undefined,
 ): Promise<void> {
-  const judge = claimJudge(directory);
+  const stateOf = claimStates(directory);
   const now = Date.now();
   const orphans: (SlotFiles & { scope: string; savedAt: number })[] = [];
   const remove = async (base: string, ...names: string[]) => {
-    const claim = await tryClaim(directory, base, judge);
+    const claim = await tryClaim(directory, base, stateOf);
     if (!claim) return;
     for (const name of names) await rm(join(directory, name), { force: true });
     await claim.release();
@@ -154,7 +155,7 @@ export async function tidy(
       for (const name of slot.setAside)
         if (now - ((await writtenAt(join(directory, name))) ?? now) > limits.orphanMaxAgeMs)
           await rm(join(directory, name), { force: true });
-      if (slot.base === ownBase || (await judgeAll(slot.claims, judge)) !== "dead") continue;
+      if (slot.base === ownBase || (await slotState(slot.claims, stateOf)) !== "dead") continue;
       if (slot.hasRecord) {
         const savedAt = await writtenAt(join(directory, recordFile(slot.base)));
         orphans.push({ ...slot, scope: slot.base.slice(0, SCOPE_LENGTH), savedAt: savedAt ?? now });

@@ -7,7 +7,7 @@ import { ResumeError } from "../../errors.js";
 import { sleep } from "../../wait/abortable.js";
 import type { StateScope, StateStore } from "../../state/state-store.js";
 import { newestFirst, createSlot, stateUnavailable, checkSlotOptions, type SlotOptions } from "../slots.js";
-import { type Claim, claimJudge, judgeAll, SILENCE_MS, tryClaim, type Verdict, tidy } from "./claims.js";
+import { type Claim, claimStates, slotState, SILENCE_MS, tryClaim, type ClaimState, tidy } from "./claims.js";
 import { errorCode, listSlots, recordFile, scopePrefix, setAside, writeWhole, writtenAt } from "./files.js";
 
 export type FileStoreOptions = SlotOptions;
@@ -40,11 +40,11 @@ export function fileStore(directory: string, options: FileStoreOptions = {}): St
   async function claimSlot(scope: StateScope, signal: AbortSignal): Promise<{ base: string; claim: Claim }> {
     const prefix = scopePrefix(scope);
     const ownBase = limits.slotName === undefined ? undefined : `${prefix}name-${limits.slotName}`;
-    const judge = claimJudge(directory);
+    const stateOf = claimStates(directory);
     const attempt = async (base: string, claims: readonly string[]) => {
-      const verdict = await judgeAll(claims, judge);
+      const state = await slotState(claims, stateOf);
       // Refused although nobody seemed to have it: another process wanted it too, and one of us may get it next.
-      return verdict === "dead" ? ((await tryClaim(directory, base, judge)) ?? "unknown") : verdict;
+      return state === "dead" ? ((await tryClaim(directory, base, stateOf)) ?? "unknown") : state;
     };
     const begin = performance.now();
     let freshAttempts = 0;
@@ -52,7 +52,7 @@ export function fileStore(directory: string, options: FileStoreOptions = {}): St
     for (;;) {
       signal.throwIfAborted();
       const waited = performance.now() - begin;
-      const isPatient = (verdict: Verdict) => verdict === "unknown" && waited < DECISION_MS;
+      const isPatient = (state: ClaimState) => state === "unknown" && waited < DECISION_MS;
       const slots = (await listSlots(directory)).filter(({ base }) => base.startsWith(prefix));
 
       if (ownBase !== undefined) {
@@ -74,7 +74,7 @@ export function fileStore(directory: string, options: FileStoreOptions = {}): St
       }
       if (!isUndecided) {
         const base = `${prefix}auto-${randomBytes(16).toString("hex")}`;
-        const claim = await tryClaim(directory, base, judge);
+        const claim = await tryClaim(directory, base, stateOf);
         if (claim) return { base, claim };
         if (++freshAttempts === FRESH_ATTEMPTS)
           throw new Error("files that were just written do not show up");

@@ -12,12 +12,12 @@ export interface IndexedDBStoreOptions extends SlotOptions {
 }
 
 /** The IndexedDB store of one page; `indexedDBStore` gives it the page in which it runs. */
-export function browserStore(page: PageEnvironment, given: IndexedDBStoreOptions): StateStore {
+export function browserStore(environment: PageEnvironment, given: IndexedDBStoreOptions): StateStore {
   const { databaseName = "resumable-mcp" } = given;
   if (databaseName === "")
     throw new ResumeError("invalid-option", "databaseName is empty; it must be a name");
   const records = slotRecords(databaseName);
-  const source = { page, records, databaseName, options: checkSlotOptions(given) };
+  const source = { environment, records, databaseName, options: checkSlotOptions(given) };
   const place = `the IndexedDB database "${databaseName}"`;
 
   return {
@@ -25,7 +25,7 @@ export function browserStore(page: PageEnvironment, given: IndexedDBStoreOptions
       signal.throwIfAborted();
       const scope = scopeText(given);
       try {
-        const { locks } = page;
+        const { locks } = environment;
         const acquired = await (locks
           ? acquireByLock(source, locks, scope, signal)
           : acquireByTicket(source, scope));
@@ -34,7 +34,7 @@ export function browserStore(page: PageEnvironment, given: IndexedDBStoreOptions
         const { slot, ticket } = acquired;
         const key: SlotKey = { scope, slot };
         let { savedAt } = acquired;
-        const forgetPage = page.onLeave((mayReturn) => {
+        const forgetPage = environment.onLeave((mayReturn) => {
           // If this fails, the next new tab takes the slot, and the page is loaded anew when one goes back to it.
           if (mayReturn && savedAt !== undefined)
             records.mark({ ...key, savedAt, ticket, parkedAt: Date.now() }).catch(() => undefined);

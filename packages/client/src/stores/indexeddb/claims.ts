@@ -7,7 +7,7 @@ import type { SlotKey, SlotRecords } from "./record-database.js";
 
 /** Where the IndexedDB store's slots come from: the page it runs in, the records there, the store's options. */
 export interface SlotSource {
-  readonly page: PageEnvironment;
+  readonly environment: PageEnvironment;
   readonly records: SlotRecords;
   readonly databaseName: string;
   readonly options: Required<Omit<SlotOptions, "slotName">> & SlotOptions;
@@ -32,7 +32,7 @@ const newSlotId = (): string =>
 const NAMED = "name:";
 
 /** How long the back/forward caches keep a page, in milliseconds: Firefox half an hour, Chromium ten minutes. */
-const PARKED_MS = 1_800_000;
+const BACK_FORWARD_CACHE_MS = 1_800_000;
 
 const ifAvailable: LockOptions = { ifAvailable: true };
 
@@ -66,20 +66,22 @@ async function lockWithin(
  * ask for its slot; only the next page of its own tab does, which goes on with it.
  */
 export async function acquireByLock(
-  { page, records, options, databaseName }: SlotSource,
+  { environment, records, options, databaseName }: SlotSource,
   locks: LockManager,
   scope: string,
   signal: AbortSignal,
 ): Promise<Acquired> {
   const lockName = (key: SlotKey) => JSON.stringify(["resumable-mcp", databaseName, key.scope, key.slot]);
   const list = lockName({ scope, slot: "" });
-  const heldHere = () => [...page.held].filter((holding) => holding.list === list).map(({ slot }) => slot);
+  const heldHere = () =>
+    [...environment.held].filter((holding) => holding.list === list).map(({ slot }) => slot);
   const ownName = options.slotName === undefined ? undefined : NAMED + options.slotName;
   // sessionStorage is copied to a duplicated tab, so it tells what this tab may have had, this page's own first,
   // and the locks tell what of it is free to take.
-  const ownSlots = () => (ownName === undefined ? recall(page, list) : [ownName]);
+  const ownSlots = () => (ownName === undefined ? recall(environment, list) : [ownName]);
   const rememberHeld = () => {
-    if (ownName === undefined) remember(page, list, [...new Set([...heldHere(), ...recall(page, list)])]);
+    if (ownName === undefined)
+      remember(environment, list, [...new Set([...heldHere(), ...recall(environment, list)])]);
   };
 
   const take = async (
@@ -89,24 +91,24 @@ export async function acquireByLock(
   ): Promise<Acquired | undefined> => {
     // Even before it is ours: a second client of this page must not wait for the same slot.
     const holding = { list, slot };
-    page.held.add(holding);
+    environment.held.add(holding);
     let unlock: Unlock | undefined;
     try {
       unlock = await request(lockName({ scope, slot }));
     } finally {
-      if (!unlock) page.held.delete(holding);
+      if (!unlock) environment.held.delete(holding);
     }
     if (!unlock) return undefined;
     rememberHeld();
     // A later page of this tab may have put its own slots first while this one was in the cache.
-    const forgetPage = page.onLeave(rememberHeld);
+    const forgetPage = environment.onLeave(rememberHeld);
     return {
       slot,
       savedAt,
       ticket: undefined,
       release() {
         forgetPage();
-        page.held.delete(holding);
+        environment.held.delete(holding);
         return unlock();
       },
     };
@@ -116,7 +118,7 @@ export async function acquireByLock(
 
   const now = Date.now();
   const all = await records.list();
-  const orphans = all.filter(({ parkedAt = 0 }) => now - parkedAt >= PARKED_MS);
+  const orphans = all.filter(({ parkedAt: cachedAt = 0 }) => now - cachedAt >= BACK_FORWARD_CACHE_MS);
   const mayBeOurs = [...ownSlots(), ...heldHere()];
   const excess = excessOf(
     orphans.filter((mark) => mark.scope !== scope || !mayBeOurs.includes(mark.slot)),
@@ -154,29 +156,30 @@ export async function acquireByLock(
  * back, leaves no ticket: its record expires unread. Workers have no sessionStorage and always start anew.
  */
 export async function acquireByTicket(
-  { page, records, options, databaseName }: SlotSource,
+  { environment, records, options, databaseName }: SlotSource,
   scope: string,
 ): Promise<Acquired> {
   const memoryKey = JSON.stringify(["resumable-mcp ticket", databaseName, scope]);
   const ticket = newSlotId();
-  const tickets = recall(page, memoryKey);
+  const tickets = recall(environment, memoryKey);
 
   const left = (await records.list()).filter(({ slot }) => !tickets.some((shown) => shown.startsWith(slot)));
   for (const mark of excessOf(left, options, Date.now())) await records.remove(mark);
 
   let slot: string | undefined;
   while (slot === undefined) {
-    const [shown, ...rest] = recall(page, memoryKey);
+    const [shown, ...rest] = recall(environment, memoryKey);
     if (shown === undefined) slot = newSlotId();
     else {
-      remember(page, memoryKey, rest);
+      remember(environment, memoryKey, rest);
       const [candidate = "", secret = ""] = shown.split(":");
       if (await records.claim({ scope, slot: candidate }, secret, ticket)) slot = candidate;
     }
   }
 
-  const handOver = () => remember(page, memoryKey, [...recall(page, memoryKey), `${slot}:${ticket}`]);
-  const forgetPage = page.onLeave((mayReturn) => {
+  const handOver = () =>
+    remember(environment, memoryKey, [...recall(environment, memoryKey), `${slot}:${ticket}`]);
+  const forgetPage = environment.onLeave((mayReturn) => {
     if (!mayReturn) handOver();
   });
   return {

@@ -40,9 +40,9 @@ export const thisPageEnvironment: PageEnvironment = {
 };
 
 /** The list that sessionStorage keeps under a key; empty when there is none or it cannot be read. */
-export function recall(page: PageEnvironment, key: string): readonly string[] {
+export function recall(environment: PageEnvironment, key: string): readonly string[] {
   try {
-    const list: unknown = JSON.parse(page.sessionStorage?.getItem(key) ?? "[]");
+    const list: unknown = JSON.parse(environment.sessionStorage?.getItem(key) ?? "[]");
     return Array.isArray(list) ? list.filter((item) => typeof item === "string") : [];
   } catch {
     // Forgetting which slot was ours costs an adoption; if storage is forbidden altogether, IndexedDB says so.
@@ -51,9 +51,9 @@ export function recall(page: PageEnvironment, key: string): readonly string[] {
 }
 
 /** Puts a list into sessionStorage, at most 20 items of it. */
-export function remember(page: PageEnvironment, key: string, list: readonly string[]): void {
+export function remember(environment: PageEnvironment, key: string, list: readonly string[]): void {
   try {
-    page.sessionStorage?.setItem(key, JSON.stringify(list.slice(0, 20)));
+    environment.sessionStorage?.setItem(key, JSON.stringify(list.slice(0, 20)));
   } catch {
     // As in `recall`: full or forbidden.
   }

@@ -13,7 +13,10 @@ export interface SlotKey {
 export interface Mark extends SlotKey, Orphan {
   /** Who may take the slot where there are no Web Locks; see `acquireByTicket`. */
   readonly ticket: string | undefined;
-  /** When the page that holds the slot went into the back/forward cache, in milliseconds since 1970. */
+  /**
+   * When the page that holds the slot went into the back/forward cache, in milliseconds since 1970. The field keeps
+   * this name because the records of earlier versions have it.
+   */
   readonly parkedAt?: number;
 }
 
