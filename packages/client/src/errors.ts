@@ -7,7 +7,7 @@
  * - `session-lost`: the server no longer knows the session.
  * - `cursor-lost`: the server can no longer replay from the cursor; the rest of this stream is lost.
  * - `not-resumable`: the connection broke and the server cannot resume it (405).
- * - `gave-up`: no connection came about within the budget (`maxElapsedMs`).
+ * - `gave-up`: no connection came about within `maxElapsedMs`.
  * - `interrupted`: the request's connection broke, with no event id to resume from; see `maybeExecuted`.
  * - `unauthorized`: 401 or 403, and no credentials that helped.
  * - `http`: any other refusal; see `status`.
@@ -58,7 +58,7 @@ export class ResumeError extends Error {
   }
 }
 
-/** Whether a failure is one of these. */
+/** Whether an error is a `ResumeError` with one of these codes. */
 export function hasCode(error: unknown, ...codes: readonly ResumeErrorCode[]): error is ResumeError {
   return error instanceof ResumeError && codes.includes(error.code);
 }

@@ -131,7 +131,7 @@ const RULES: Readonly<Record<keyof ResumableTransportOptions, Rule>> = {
     ((input, init) => globalThis.fetch(input, init)) satisfies typeof fetch,
   ],
   authProvider: [
-    "an object with token(), and onUnauthorized() if at all",
+    "an object with token(), and, optionally, onUnauthorized()",
     (value) =>
       value === undefined ||
       (isRecord(value) &&

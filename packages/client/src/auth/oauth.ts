@@ -144,7 +144,7 @@ class Adapter<Provider extends OAuthProvider> implements OAuthAdapter {
     const header = response.headers.get("WWW-Authenticate");
     const isStepUp = response.status === 403;
     if (isStepUp && challenge.error !== "insufficient_scope")
-      throw new Error("The server refused the request (403), and not for want of a scope");
+      throw new Error("The server refused the request (403), for another reason than a missing scope");
     await this.#running?.catch(() => undefined);
     const held = await this.#held();
     // Another stream, or another tab, has renewed it meanwhile. (An SDK drops tokens that were refused.)

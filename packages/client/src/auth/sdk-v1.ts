@@ -1,4 +1,4 @@
-// Makes an authProvider of the OAuth of SDK 1.x.
+// Makes an `authProvider` from the OAuth of SDK 1.x.
 import {
   auth,
   extractWWWAuthenticateParams,

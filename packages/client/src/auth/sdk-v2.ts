@@ -1,4 +1,4 @@
-// Makes an authProvider of the OAuth of SDK 2.x.
+// Makes an `authProvider` from the OAuth of SDK 2.x.
 import {
   auth,
   computeScopeUnion,

@@ -1,4 +1,4 @@
-// Notes whether the authorization server could be reached, so that a network that fails sends nobody to log in.
+// Notes whether the authorization server could be reached, so that a network failure does not send the user to log in.
 
 /** How long the authorization server may take for each answer. */
 const ANSWER_TIMEOUT_MS = 30_000;

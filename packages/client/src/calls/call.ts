@@ -1,5 +1,4 @@
-// Keeps one request going until its response has come, and knows how far its stream was read and how far the app has
-// had it.
+// Runs one request until its response has come, and knows what of its stream was read and what the app has handled.
 import { hasCode, ResumeError } from "../errors.js";
 import type { StreamName } from "../events.js";
 import {
@@ -130,7 +129,8 @@ export class Call implements StreamTask, HandedOver {
         await this.#context.saver.flush();
         abort.signal.throwIfAborted();
       } else if (this.cursor.eventId === undefined && !this.isResendable()) {
-        const message = "The previous life ended before the answer began";
+        const message =
+          "The page or process that sent this request ended before its answer began; the server may have executed it";
         throw new ResumeError("interrupted", message, { maybeExecuted: true });
       }
       await this.#runInSessions(abort.signal);

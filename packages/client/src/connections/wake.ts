@@ -1,5 +1,5 @@
-// Tells streams that wait when it may be worth trying again: the network, the page or the device is back, or another
-// stream of the same transport got through.
+// Tells waiting streams when a retry may succeed: the network, page or device is back, or another stream of the
+// transport has connected.
 /** What the environment knows of the network. A hint: truth comes from an attempt. */
 export interface Wake {
   readonly isOffline: () => boolean;

@@ -1,4 +1,4 @@
-// Asks the app what the server asks (elicitation, sampling, roots) until it is answered, over a reload too.
+// Passes the server's requests (elicitation, sampling, roots) to the app until each is answered, across reloads too.
 import { hasCode } from "../errors.js";
 import type { JsonRpcNotification, JsonRpcRequest, JsonRpcResponse, RequestId } from "../json-rpc.js";
 import { present, type SavedServerRequest } from "../state/client-record.js";

@@ -1,4 +1,4 @@
-// Makes the session, gives it to the next life, and makes a new one when the server has lost it.
+// Opens the session, restores it after a reload or restart, and replaces it when the server has lost it.
 import { hasCode, ResumeError } from "../errors.js";
 import { isResponse, type JsonRpcMessage, type JsonRpcRequest, type JsonRpcResponse } from "../json-rpc.js";
 import type { Handshake } from "../state/client-record.js";

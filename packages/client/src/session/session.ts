@@ -1,4 +1,4 @@
-// Says what the client knows of a session and which session it is in, and sends single messages in one.
+// Holds what the client knows of a session, tracks the current one, and sends single messages in it.
 import { ResumeError } from "../errors.js";
 import type { StreamName } from "../events.js";
 import { isRecord, isRequest, isResponse, type JsonRpcMessage, type Params } from "../json-rpc.js";

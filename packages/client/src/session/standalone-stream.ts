@@ -1,4 +1,4 @@
-// Listens to the session's standalone stream, on which comes what the server sends that answers no request.
+// Listens to the session's standalone stream, which carries the server's messages that answer no request.
 import { hasCode } from "../errors.js";
 import type { StreamName } from "../events.js";
 import type { JsonRpcMessage } from "../json-rpc.js";

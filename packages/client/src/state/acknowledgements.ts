@@ -1,4 +1,4 @@
-// Tells when the app has handled what it was handed, so that a cursor may be saved only after that.
+// Decides when a message counts as handled by the app, so that its cursor may be saved.
 /** Finished streams that wait for the app to acknowledge them. */
 const MAX_FINISHED = 100;
 

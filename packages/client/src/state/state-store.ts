@@ -1,4 +1,5 @@
-// Says what a state store has to do, which keeps a client's record between two lives, in a slot for each live client.
+// Defines the contract of a state store, which keeps a client's record between two lives, in one slot for each live
+// client.
 /** Which saved state a client wants. */
 export interface StateScope {
   /** The MCP server's URL. State of one server is never handed to a client of another. */

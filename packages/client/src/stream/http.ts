@@ -1,4 +1,4 @@
-// Makes one HTTP request of MCP, with credentials and time limits, and says what it came to.
+// Makes one HTTP request of MCP, with credentials and time limits, and reports its result.
 import { parseRetryAfter } from "./backoff.js";
 import { isRequest, type JsonRpcMessage, parseMessages } from "../json-rpc.js";
 import type { ValidOptions } from "../options.js";

@@ -170,7 +170,7 @@ const MEANING: Readonly<Partial<Record<ResumeErrorCode, string>>> = {
   "session-lost": "The server no longer knows the session",
   "cursor-lost": "The server can no longer replay this stream; the rest of it is lost",
   "not-resumable": "The connection broke and the server cannot resume it",
-  "gave-up": "No connection came about within the budget (maxElapsedMs)",
+  "gave-up": "No connection came about within maxElapsedMs",
   interrupted:
     "The connection broke, with no event id to resume from; the server may have executed the request",
   unauthorized: "The server refused the credentials; pass an authProvider whose token() it accepts",

@@ -20,7 +20,7 @@ export interface CheckedEvent {
 /** What a log does once a call is known to make sense: a driver stores, its front validates. */
 export interface LogDriver extends Omit<EventLog, "append"> {
   append(stream: string, event: CheckedEvent, retention: Retention): Promise<Position>;
-  /** Called at each `close()`, after which nothing else is. Resolves when what was asked for before is done. */
+  /** Called by every `close()`; no other method is called afterwards. Resolves when all earlier calls are done. */
   close(): Promise<void>;
 }
 

@@ -1,4 +1,4 @@
-// The public entry `@resumable-mcp/server/driver`: what a log on another storage is made of.
+// Exports what a log on another storage is made of, as `@resumable-mcp/server/driver`.
 
 /** The front: it checks every call, so that a driver only stores. */
 export { checkedLog } from "./checked-log.js";

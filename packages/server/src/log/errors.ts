@@ -1,4 +1,4 @@
-// The one error class of the package with its codes, and the errors that several logs have in common.
+// Defines the package's error class and its codes, and makes the errors that several logs share.
 
 /**
  * What went wrong in an event log or event store. Match on the code, never on the message.

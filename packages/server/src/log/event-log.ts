@@ -1,4 +1,4 @@
-// The contract of an event log: what every driver does, and what a reader learns from it.
+// Defines the contract of an event log: what every driver does, and what a reader learns from it.
 
 /** A place in a stream. `seq` starts at 1 and has no holes. */
 export interface Position {

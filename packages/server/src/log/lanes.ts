@@ -34,8 +34,8 @@ export class PendingBytes {
     if (this.#bytes > 0 && this.#bytes + bytes > this.#max) {
       throw new EventStoreError(
         "overloaded",
-        `${this.#bytes} bytes wait for ${this.#storage}, and no more than ${this.#max} may, so that nothing was ` +
-          `stored in ${JSON.stringify(stream)}. Wait for appends to be answered, or raise maxPendingBytes.`,
+        `Nothing was stored in ${JSON.stringify(stream)}: ${this.#bytes} bytes already wait for ${this.#storage}, and ` +
+          `maxPendingBytes is ${this.#max}. Wait for appends to be answered, or raise maxPendingBytes.`,
       );
     }
     this.#bytes += bytes;
@@ -123,7 +123,7 @@ export class Lanes<T> {
   readonly #pending: PendingBytes;
   readonly #lanes = new Map<string, Lane<T>>();
   readonly #used = new RecencyList<Lane<T>>();
-  /** The batches that have not been started and that no other change was asked for after. */
+  /** The batches that still take appends: not started, and with no other change queued behind them. */
   readonly #openBatches = new Map<string, Batch>();
 
   constructor(options: LanesOptions<T>) {

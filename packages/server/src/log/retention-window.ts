@@ -1,4 +1,4 @@
-// Says what a stream's retention keeps: which events, and for how long its head.
+// Applies a stream's retention: which events are kept, and for how long the head is.
 
 import { Deque } from "./collections.js";
 import type { LogEntry, LogPage, Retention } from "./event-log.js";
@@ -126,7 +126,9 @@ export interface RetainedStream {
   readonly window: RetentionWindow;
 }
 
-/** What a read of a stream answers, or of none. What has expired must be gone: call `expire` before. */
+/**
+ * The answer to a read; `undefined` when there is no such stream. What has expired must be gone: call `expire` before.
+ */
 export function pageOf(
   stream: RetainedStream | undefined,
   after: number,

@@ -49,7 +49,7 @@ function isUnrefable(timer: unknown): timer is { unref(): unknown } {
   return typeof timer === "object" && timer !== null && "unref" in timer && typeof timer.unref === "function";
 }
 
-/** How many times within the limit the calls are looked at. */
+/** How many times within the time limit the timer looks at the calls. */
 const LOOKS = 20;
 const SHORTEST_LOOK_MS = 1;
 

@@ -1,4 +1,4 @@
-// The log in this process's memory: the default, and the fastest.
+// Keeps the log in this process's memory: the default, and the fastest.
 
 import { type CheckedEvent, checkedLog, type LogDriver } from "../log/checked-log.js";
 import { Place, RecencyList } from "../log/collections.js";

@@ -1,4 +1,4 @@
-// Implements the event store of a server: it hands out the store of each session and stores streams of no session itself.
+// Implements `EventStore`: hands out a store for each session, and stores streams that belong to no session itself.
 
 import { EventStoreError } from "../log/errors.js";
 import { begin } from "../log/waits.js";

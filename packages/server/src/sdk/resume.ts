@@ -1,4 +1,4 @@
-// Takes one request to resume from the cursor to its outcome: drains a reader into `send` and tells those who observe.
+// Carries out one request to resume: drains a reader into `send`, and reports the outcome to observers.
 
 import { timeoutError } from "../log/errors.js";
 import { within } from "../log/waits.js";

@@ -13,7 +13,7 @@ import type { ReplayOutcome, Verdict } from "../store/resume-verdict.js";
 import { Resume, type Send } from "./resume.js";
 import { SessionStream, type StreamOwner } from "./session-stream.js";
 
-/** So many streams of a session are remembered between their events; more only while something is under way. */
+/** How many idle streams of a session are remembered; more only while something is under way. */
 const MAX_REMEMBERED_STREAMS = 1000;
 /** While it has messages that could not be stored, since it is kept then though nobody may use it any more. */
 const MAX_REMEMBERED_STREAMS_WHEN_KEPT = 16;

@@ -3,7 +3,7 @@
 import type { OpenStore } from "../store/open-store.js";
 import { SessionScope } from "./session-scope.js";
 
-/** Of so many times as many sessions as may keep unstored messages, the losses are counted. */
+/** Losses are counted for this many times as many sessions as may keep unstored messages. */
 const COUNTED_PER_KEEPING = 10;
 
 /**

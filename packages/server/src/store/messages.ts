@@ -117,5 +117,5 @@ function stringify(message: object): string {
   } catch (cause) {
     throw new EventStoreError("invalid-message", "A message could not be written as JSON.", { cause });
   }
-  throw new EventStoreError("invalid-message", "A message is nothing when written as JSON.");
+  throw new EventStoreError("invalid-message", "A message has no JSON form: its toJSON() returns undefined.");
 }

@@ -1,4 +1,4 @@
-// Describes what a store tells those who observe it, and tells of operations of the log that fail.
+// Defines what a store reports to its observers, and reports failed operations of the log.
 
 import { EventStoreError } from "../log/errors.js";
 import type { Gap, MessageKind } from "./messages.js";

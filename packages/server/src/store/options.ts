@@ -34,7 +34,10 @@ export interface EventStoreOptions {
    * refusal, as for an unknown cursor. @defaultValue "replay"
    */
   readonly onGap?: "replay" | "refuse";
-  /** How long one operation of the storage may take, in milliseconds; up to a twentieth more. @defaultValue 10000 */
+  /**
+   * How long one operation of the storage may take, in milliseconds; the time-out may come up to 5 % late.
+   * @defaultValue 10000
+   */
   readonly operationTimeoutMs?: number;
   /** How many events are read from the log at a time. @defaultValue 100 */
   readonly replayPageSize?: number;

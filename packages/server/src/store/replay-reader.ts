@@ -200,7 +200,10 @@ export class Reader implements AsyncIterable<ReaderPage> {
       if (page.floor > target) break;
       yield* this.#give(() => this.#addEntries(page, target));
       if (this.#after === before && before < target) {
-        throw new EventStoreError("backend", "The log has events after a position, and does not give them.");
+        throw new EventStoreError(
+          "backend",
+          "The log reports events after a position, but returns none of them.",
+        );
       }
     } while (this.#after < target);
     return target;

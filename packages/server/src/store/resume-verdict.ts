@@ -1,4 +1,4 @@
-// Decides from the first page of a stream what a client can have from its cursor, and names what became of a replay.
+// Decides from a stream's first page whether a client can resume from its cursor, and defines the outcomes of a replay.
 
 import type { LogPage } from "../log/event-log.js";
 import type { ParsedEventId } from "./event-id.js";

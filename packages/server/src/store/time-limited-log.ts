@@ -216,7 +216,7 @@ export class Changes {
 function asStoreError(error: unknown, operation: string, mayHaveHappened: boolean): EventStoreError {
   if (error instanceof EventStoreError) return error;
   const reason = error instanceof Error ? error.message : String(error);
-  return new EventStoreError("backend", `The log failed at ${operation}: ${reason}`, {
+  return new EventStoreError("backend", `The log failed during ${operation}: ${reason}`, {
     cause: error,
     mayHaveHappened,
   });

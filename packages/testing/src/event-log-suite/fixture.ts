@@ -1,4 +1,4 @@
-// What the suite's tests are given: a fresh log with its capabilities, and helpers to fill and read it.
+// Defines what the suite's tests are given: a fresh log with its capabilities, and helpers to fill and read it.
 
 import assert from "node:assert/strict";
 import type { EventLog, LogPage, Position, Retention } from "@resumable-mcp/server";

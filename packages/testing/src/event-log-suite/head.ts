@@ -1,4 +1,4 @@
-// Tests of the head, the floor and the epoch of a stream, which tell "nothing new" from "something was lost".
+// Tests the head, the floor and the epoch of a stream, which tell "nothing new" from "something was lost".
 
 import assert from "node:assert/strict";
 import { appendAll, keep, type LogTest, numbered, readPage } from "./fixture.js";

@@ -1,4 +1,4 @@
-// The tests that every event log must pass, for any test runner.
+// Runs the tests that every event log must pass, under any test runner.
 
 import { DEFAULT_MAX_PAYLOAD_BYTES } from "@resumable-mcp/server";
 import { concurrencyTests, severalProcessesTests } from "./concurrency.js";

@@ -1,4 +1,4 @@
-// Tests of the end of a stream, its deletion, and the closing of the log.
+// Tests the end of a stream, its deletion, and the closing of the log.
 
 import assert from "node:assert/strict";
 import { appendAll, assertFailsWith, keep, type LogTest, numbered, payloadsOf, readPage } from "./fixture.js";

@@ -1,4 +1,4 @@
-// The calls of a random sequence, each made on the log and on the model, with the answers compared.
+// Defines the calls of a random sequence, each made on the log and on the model, with the answers compared.
 
 import assert from "node:assert/strict";
 import type { EventLog, LogPage, Retention } from "@resumable-mcp/server";

@@ -1,4 +1,4 @@
-// The plainest log there can be, a list for each stream: what the real logs are compared with.
+// Implements the plainest log there can be, a list for each stream, with which the real logs are compared.
 
 import type { LogEntry, Retention } from "@resumable-mcp/server";
 

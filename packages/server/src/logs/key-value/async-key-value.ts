@@ -1,4 +1,4 @@
-// The key-value protocol that the key-value log is built on, and what adapters to it have in common.
+// Defines the key-value protocol below the key-value log, and what its adapters share.
 
 import { EventStoreError } from "../../log/errors.js";
 

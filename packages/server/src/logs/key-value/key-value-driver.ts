@@ -1,4 +1,5 @@
-// The driver of the key-value log: writes events and heads, the calls on each stream in the order of their making.
+// Writes the events and heads of the key-value log, and runs the calls on each stream in the order in which they were
+// made.
 
 import type { CheckedEvent, LogDriver } from "../../log/checked-log.js";
 import { endedError } from "../../log/errors.js";

@@ -1,4 +1,4 @@
-// The event log on any key-value store: its options, and what it promises.
+// Opens the event log on any key-value store, and checks its options.
 
 import { checkedLog } from "../../log/checked-log.js";
 import { EventStoreError } from "../../log/errors.js";

@@ -64,7 +64,7 @@ export function errorOf(operation: string, failure: Failure, mayHaveHappened: bo
     const reason = failure.error instanceof Error ? failure.error.message : String(failure.error);
     return new EventStoreError(
       "backend",
-      `Postgres could not be reached at ${operation}: ${reason}`,
+      `Postgres could not be reached during ${operation}: ${reason}`,
       options,
     );
   }

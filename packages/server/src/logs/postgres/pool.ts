@@ -28,7 +28,7 @@ export interface PostgresPool {
   connect?(): Promise<PostgresPoolClient>;
 }
 
-/** @throws {EventStoreError} `invalid-option` when the pool is none, or was ended. */
+/** @throws {EventStoreError} `invalid-option` when it is not a pool, or was ended. */
 export function checkPool(pool: unknown): void {
   if (typeof pool !== "object" || pool === null || !("query" in pool) || typeof pool.query !== "function") {
     throw new EventStoreError(
@@ -100,7 +100,7 @@ export class Row {
 function unexpected(name: string, value: unknown): EventStoreError {
   return new EventStoreError(
     "backend",
-    `Postgres answered with ${name} = ${JSON.stringify(String(value))}.`,
+    `Postgres returned an unexpected value in column ${name}: ${JSON.stringify(String(value))}.`,
     {
       mayHaveHappened: true,
     },

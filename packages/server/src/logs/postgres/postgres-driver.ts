@@ -1,4 +1,4 @@
-// The Postgres driver appends to streams, reads, ends and deletes them, by statements that are safe to run twice.
+// Appends to streams, reads, ends and deletes them on Postgres, by statements that are safe to run twice.
 import type { CheckedEvent, LogDriver } from "../../log/checked-log.js";
 import { endedError, EventStoreError } from "../../log/errors.js";
 import type { LogEntry, LogPage, Position, Retention } from "../../log/event-log.js";
@@ -175,7 +175,10 @@ export class PostgresDriver implements LogDriver {
   }
 }
 
-/** A limit as a 64-bit number; one that cannot be reached is none. Times and counts are whole numbers here. */
+/**
+ * A limit as a 64-bit number; `null` (no limit) when it is too large to be reached. Times and counts are whole numbers
+ * here.
+ */
 function toLimit(limit: number | null): number | null {
   return limit === null || limit >= Number.MAX_SAFE_INTEGER ? null : Math.floor(limit);
 }

@@ -1,4 +1,4 @@
-// The event log on Postgres, for many machines that may all append to any stream: checks options and joins the parts.
+// Opens the event log on Postgres: checks the options and joins the parts.
 import { checkedLog, type LogDriver } from "../../log/checked-log.js";
 import { EventStoreError } from "../../log/errors.js";
 import type { EventLog } from "../../log/event-log.js";

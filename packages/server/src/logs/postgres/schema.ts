@@ -1,4 +1,4 @@
-// The migration: creates the tables of the log in a schema, or brings them to the version of this release.
+// Creates the tables of the log, or migrates them to this release's version.
 import { EventStoreError, timeoutError } from "../../log/errors.js";
 import { checkInteger } from "../../log/validation.js";
 import { MAX_TIMER_MS, within } from "../../log/waits.js";

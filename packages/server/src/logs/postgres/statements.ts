@@ -1,4 +1,4 @@
-// The SQL statements of the log on the tables of one schema, and how they store text.
+// Builds the log's SQL statements, and encodes the text that they store.
 import type { Statement } from "./runner.js";
 
 /*

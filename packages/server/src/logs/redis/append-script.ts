@@ -2,11 +2,11 @@
 
 import { LUA_OLDEST, LUA_STATE, Script } from "./scripts.js";
 
-/** In place of a state: the stream has ended. */
+/** Answered instead of a state: the stream has ended. */
 export const ENDED = "ended";
-/** In place of a state: a later call of the same writer has been stored already, so this one comes too late. */
+/** Answered instead of a state: a later call of the same writer has been stored already, so this one comes too late. */
 export const LATE = "late";
-/** In place of a state: the stream is not in the state that the batch before this one was to leave. */
+/** Answered instead of a state: the stream is not in the state that the batch before this one was to leave. */
 export const UNEXPECTED = "unexpected";
 
 /** A stream remembers the last calls of so many writers, those whose calls are the newest. */

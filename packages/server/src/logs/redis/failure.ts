@@ -1,4 +1,4 @@
-// Tells what a failed attempt to run a script means, and makes the error that the caller gets.
+// Classifies the failure of a script call, and makes the error that the caller gets.
 
 import { EventStoreError } from "../../log/errors.js";
 
@@ -50,7 +50,11 @@ export function errorOf(operation: string, failure: Failure, mayHaveHappened: bo
   const options = { cause: failure.error, mayHaveHappened };
   if (failure.kind === "disconnected") {
     const reason = failure.error instanceof Error ? failure.error.message : String(failure.error);
-    return new EventStoreError("backend", `Redis could not be reached at ${operation}: ${reason}`, options);
+    return new EventStoreError(
+      "backend",
+      `Redis could not be reached during ${operation}: ${reason}`,
+      options,
+    );
   }
   const advice = ADVICE[failure.code] ?? "";
   return new EventStoreError(

@@ -1,4 +1,4 @@
-// Fits a client of ioredis, for one server or a cluster, to what the log needs.
+// Adapts an ioredis client, for one server or a cluster, to what the log needs.
 
 import { type Connection, pickOne, type Subscriber, type SubscriberEvents } from "./connection.js";
 

@@ -1,4 +1,4 @@
-// Fits a client of node-redis, for one server or a cluster, to what the log needs.
+// Adapts a node-redis client, for one server or a cluster, to what the log needs.
 
 import { type Connection, pickOne, type Subscriber, type SubscriberEvents } from "./connection.js";
 

@@ -192,7 +192,7 @@ function numberOf(text: string | undefined, reply: unknown): number {
 export function unexpectedReply(reply: unknown): EventStoreError {
   return new EventStoreError(
     "backend",
-    `Redis answered what no script of the log does: ${JSON.stringify({ reply }).slice(0, 200)}`,
+    `Redis gave an answer that the log's scripts never give: ${JSON.stringify({ reply }).slice(0, 200)}`,
   );
 }
 

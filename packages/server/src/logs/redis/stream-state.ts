@@ -1,4 +1,4 @@
-// Says how the server holds a stream: the names of its keys, the words of its state and of its retention.
+// Describes how Redis holds a stream: the names of its keys, and the text form of its state and retention.
 
 import type { Retention } from "../../log/event-log.js";
 import { forgetAfterMs, isSameRetention } from "../../log/retention-window.js";
@@ -19,7 +19,7 @@ export interface StreamKeys {
 
 /** Where a stream lies. Different streams have different keys, whatever their names. */
 export function keysOf(prefix: string, stream: string): StreamKeys {
-  // An empty tag would be none. The sign alone is never the escaped form of anything.
+  // Redis ignores an empty hash tag. The sign alone is never the escaped form of anything.
   const tag = stream === "" ? "%" : stream.replace(ESCAPED, escapeUnit);
   return { state: `${prefix}{${tag}}:state`, events: `${prefix}{${tag}}:events` };
 }

@@ -1,4 +1,4 @@
-// The event log in a SQLite database on one machine, whose streams survive a restart of the process.
+// Opens the event log in a SQLite database, whose streams survive a restart of the process.
 import { type CheckedEvent, checkedLog, type LogDriver } from "../../log/checked-log.js";
 import { EventStoreError, closedError } from "../../log/errors.js";
 import type { EventLog, LogPage, Position, Retention } from "../../log/event-log.js";

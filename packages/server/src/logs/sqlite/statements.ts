@@ -1,4 +1,4 @@
-// The SQL statements of the log, prepared once for each handle, and the encoding of the text that they store.
+// Prepares the log's SQL statements, and encodes the text that they store.
 import type { SqliteDatabase } from "./database.js";
 
 /*
