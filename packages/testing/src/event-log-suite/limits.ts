@@ -1,4 +1,4 @@
-// Tests what a log refuses, and of the largest payloads that it takes.
+// Tests what a log refuses, and the largest payloads that it takes.
 
 import assert from "node:assert/strict";
 import { type EventLog, MAX_STREAM_NAME_BYTES, type Retention } from "@resumable-mcp/server";
