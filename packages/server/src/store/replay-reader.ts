@@ -200,10 +200,7 @@ export class Reader implements AsyncIterable<ReaderPage> {
       if (page.floor > target) break;
       yield* this.#give(() => this.#addEntries(page, target));
       if (this.#after === before && before < target) {
-        throw new EventStoreError(
-          "backend",
-          "The log reports events after a position, but returns none of them.",
-        );
+        throw new EventStoreError("backend", "The log reports events after a position, but returns none.");
       }
     } while (this.#after < target);
     return target;
