@@ -25,6 +25,20 @@ export interface PendingEvent {
  */
 export type BatchOrder = "first" | "behind" | "turned-away" | "again";
 
+/** What has become of a batch. */
+export type Outcome =
+  | {
+      readonly kind: "stored";
+      /** The state of the stream, as the batch has left it. */
+      readonly state: StreamState;
+      /** The position of the last event. */
+      readonly last: Position;
+    }
+  /** The batch before it was not stored as expected, so this one was not stored either. */
+  | { readonly kind: "turned-away" }
+  /** With `ended`, `backend` or `timeout`. */
+  | { readonly kind: "failed"; readonly error: Error };
+
 /** Events of one stream, all of one retention, that go to the server together, in this order, all or none. */
 export class Batch {
   readonly stream: string;
@@ -35,6 +49,8 @@ export class Batch {
   /** Of all payloads. */
   readonly bytes: number;
   order: BatchOrder;
+  /** Called each time that the batch was sent: one function for all batches of a queue, as there are many. */
+  readonly onOutcome: (batch: Batch, outcome: Outcome) => void;
   /** Whether another batch was sent that is stored only if this one is. */
   isFollowed = false;
   /** The state that it expects to find, if any is known. */
@@ -53,10 +69,12 @@ export class Batch {
     events: readonly PendingEvent[],
     before: Batch | undefined,
     state: StreamState | undefined,
+    onOutcome: (batch: Batch, outcome: Outcome) => void,
   ) {
     this.stream = stream.name;
     this.keys = stream.keys;
     this.first = first;
+    this.onOutcome = onOutcome;
     this.events = events;
     let bytes = 0;
     for (const event of events) bytes += event.bytes;

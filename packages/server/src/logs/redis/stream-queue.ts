@@ -2,10 +2,10 @@
 
 import type { CheckedEvent } from "../../log/checked-log.js";
 import { Deque, Place } from "../../log/collections.js";
-import { asError, timeoutError } from "../../log/errors.js";
+import { timeoutError } from "../../log/errors.js";
 import type { Position } from "../../log/event-log.js";
-import { type AppendSender, MAX_BYTES_PER_CALL, MAX_EVENTS_PER_CALL, type Outcome } from "./append-sender.js";
-import { Batch, type PendingEvent } from "./append-batch.js";
+import { type AppendSender, MAX_BYTES_PER_CALL, MAX_EVENTS_PER_CALL } from "./append-sender.js";
+import { Batch, type Outcome, type PendingEvent } from "./append-batch.js";
 import type { RetentionText, StreamKeys, StreamState } from "./stream-state.js";
 
 type Job =
@@ -127,7 +127,8 @@ export class StreamQueue {
   /** The events that come until the end of the tick go together. */
   #gather(): void {
     this.#phase = "gathering";
-    queueMicrotask(() => {
+    const { sender } = this.#options;
+    sender.atEndOfTick(() => {
       if (this.#batches.length === 0 || this.#canFollow) this.#sendBatch();
       if (!this.#canFollow) {
         this.#reopen();
@@ -135,7 +136,7 @@ export class StreamQueue {
       }
       // Two halves in one write would be answered in one, and the server would wait while this process works, and it
       // for the server.
-      this.#options.sender.inNextTurn(() => {
+      sender.inNextTurn(() => {
         if (this.#canFollow) this.#sendBatch();
         this.#reopen();
       });
@@ -146,9 +147,9 @@ export class StreamQueue {
     const events = this.#withoutOverdue(this.#take());
     const [first] = events;
     if (first === undefined) return;
-    const batch = new Batch(this, first, events, this.#batches.at(-1), this.#state);
+    const batch = new Batch(this, first, events, this.#batches.at(-1), this.#state, this.#settle);
     this.#batches.push(batch);
-    this.#settle(batch, this.#options.sender.send(batch));
+    this.#options.sender.send(batch);
   }
 
   /**
@@ -190,21 +191,22 @@ export class StreamQueue {
     return events.filter(({ since }) => since >= oldest);
   }
 
-  #settle(batch: Batch, sent: Promise<Outcome>): void {
-    sent.then(
-      (outcome) => {
-        if (outcome.kind === "stored") {
-          this.#state = outcome.state;
-          this.#done(batch, undefined);
-          batch.resolve(outcome.last);
-        } else {
-          batch.order = "turned-away";
-          this.#sendTurnedAway();
-        }
-      },
-      (error: unknown) => this.#reject(batch, asError(error)),
-    );
-  }
+  readonly #settle = (batch: Batch, outcome: Outcome): void => {
+    switch (outcome.kind) {
+      case "stored":
+        this.#state = outcome.state;
+        this.#done(batch, undefined);
+        batch.resolve(outcome.last);
+        break;
+      case "turned-away":
+        batch.order = "turned-away";
+        this.#sendTurnedAway();
+        break;
+      case "failed":
+        this.#reject(batch, outcome.error);
+        break;
+    }
+  };
 
   #reject(batch: Batch, reason: Error): void {
     this.#done(batch, reason);
@@ -228,6 +230,6 @@ export class StreamQueue {
       return;
     }
     oldest.goAgain(this.#state);
-    this.#settle(oldest, sender.sendAgain(oldest));
+    sender.sendAgain(oldest);
   }
 }
