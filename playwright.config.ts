@@ -23,8 +23,8 @@ export default defineConfig({
   fullyParallel: true,
   forbidOnly: process.env.CI !== undefined,
   retries: 0,
-  // Most of a test is waiting for a call that takes its time.
-  workers: 3,
+  // Three slow each other down so much on two cores that calls of a few seconds end before their test looks at them.
+  workers: 2,
   repeatEach: process.env.RESUMABLE_MCP_FULL === "1" ? 5 : 1,
   timeout: 60_000,
   expect: { timeout: 20_000 },
@@ -32,7 +32,7 @@ export default defineConfig({
   use: {
     browserName: "chromium",
     // Recording takes as much of the processor as the tests themselves: by hand, `npm run e2e -- --trace on`.
-    trace: process.env.CI === undefined ? "off" : "retain-on-failure",
+    trace: "off",
     ...(chromium === undefined
       ? {}
       : { launchOptions: { executablePath: chromium, args: SYSTEM_CHROMIUM_SWITCHES } }),
