@@ -130,3 +130,8 @@ export class Deadlines<Call extends { readonly endsAt: number }> {
     else this.#isLooking = false;
   }
 }
+
+/** A function, so that the compiler does not take what it saw before a wait for granted. */
+export function isAborted(signal: AbortSignal): boolean {
+  return signal.aborted;
+}

@@ -1,5 +1,6 @@
 // Removes the rows of expired, dropped and deleted events from the tables, a limited number at a time.
 import { EventStoreError } from "../../log/errors.js";
+import { isAborted } from "../../log/waits.js";
 import { Pause } from "./pause.js";
 import type { StatementRunner } from "./runner.js";
 import { type Statements, toText } from "./statements.js";
@@ -125,11 +126,6 @@ export class Sweeper {
   async #pause(): Promise<void> {
     await new Pause(PAUSE_MS, this.#closing.signal).ended;
   }
-}
-
-/** A function, since the compiler would assume after a wait what it saw before it. */
-function isAborted(signal: AbortSignal): boolean {
-  return signal.aborted;
 }
 
 function asStoreError(error: unknown): EventStoreError {

@@ -2,7 +2,7 @@
 
 import { asError, EventStoreError, timeoutError } from "../../log/errors.js";
 import { randomId } from "../../log/text.js";
-import { within } from "../../log/waits.js";
+import { isAborted, within } from "../../log/waits.js";
 import { WakeUps } from "../../log/wake-ups.js";
 import type { Connection, Subscriber } from "./connection.js";
 
@@ -222,11 +222,6 @@ class WakeUpFeed {
       throw error;
     }
   }
-}
-
-/** A function, so that the compiler does not take what it saw before a wait for granted. */
-function isAborted(signal: AbortSignal): boolean {
-  return signal.aborted;
 }
 
 /** Resolves after so many milliseconds, or as soon as one of the signals aborts. */
